@@ -1,0 +1,170 @@
+"""Reading the notation: strict about meaning, forgiving about what people paste."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ordersearch.errors import SpecError, UnknownNameError
+from ordersearch.ops import OpKind, OpSpec, Role, Value, fold, op_kind
+
+MAX_LENGTH = 10_000
+
+_SEPARATOR = re.compile(r"\s*(?:[-=]*>|→|⟶|⇒|➔|\||,|;|\n|-|\u2013)\s*")
+# In these names a hyphen belongs to the name: max-pool, but conv-bn-relu.
+_HYPHENATED = re.compile(
+    r"(?i)\b(batch|group|layer|max|avg|average|spatial|alpha|leaky|channel|feature|fully)-(?=[a-z])"
+)
+_OP = re.compile(r"(?s)([A-Za-z_][\w ./]*?)\s*(?:\((.*)\))?")
+_ASSIGNED = re.compile(r"^[\w.]+\s*=\s*(?=[A-Za-z_])")
+_WRAPPED = re.compile(r"(?s)^(?:[\w.]*\bSequential|model\.add)\s*\(\s*\[?(.*?)\]?\s*,?\s*\)$")
+# What the place in the network decides, or what changes no value: read over, not kept.
+_CHANNELS = {"in_channels", "out_channels", "in_features", "out_features", "num_features", "num_channels"}
+_KERAS_PLACE = {"filters", "units", "input_shape", "input_dim", "name", "data_format", "axis"}
+_ELSEWHERE = _CHANNELS | _KERAS_PLACE | {"normalized_shape", "inplace", "device", "dtype"}
+
+
+def read_ops(text: str) -> list[OpSpec]:
+    """The ops of a line such as ``conv(kernel=3) > batch_norm > relu``, or of pasted PyTorch or Keras layers.
+
+    Raises:
+        SpecError: The line is empty, too long or not of this form, or a parameter is outside its bounds.
+        UnknownNameError: No op has one of the names.
+    """
+    if not isinstance(text, str):
+        raise SpecError(f"A block is written as text such as 'conv > batch_norm > relu', but got {text!r}.")
+    if len(text) > MAX_LENGTH:
+        raise SpecError(
+            f"Block '{text[:60]}...' has {len(text)} characters, but the notation takes at most {MAX_LENGTH}."
+        )
+    ops: list[OpSpec] = []
+    for number, piece in enumerate(_pieces(text), 1):
+        try:
+            ops.extend(_read_piece(piece))
+        except UnknownNameError:
+            raise
+        except SpecError as cause:
+            raise SpecError(f"Block {text.strip()[:300]!r}, op {number}: {cause}") from cause
+    if not ops:
+        raise SpecError(
+            f"Block {text[:300]!r} is empty. Write for example 'conv > batch_norm > relu > max_pool > dropout(p=0.1)'."
+        )
+    return ops
+
+
+def _pieces(text: str) -> Iterator[str]:
+    for piece in _split(_HYPHENATED.sub(r"\1_", text.strip()), _SEPARATOR):
+        bare = _ASSIGNED.sub("", piece)
+        wrapped = _WRAPPED.match(bare)
+        if wrapped:
+            yield from _pieces(wrapped.group(1))
+        else:
+            yield bare
+
+
+def _split(text: str, separator: re.Pattern[str]) -> list[str]:
+    """The parts of ``text`` between separators that stand outside of brackets and quotes; empty parts left out."""
+    parts, start, position, depth, quote = [], 0, 0, 0, ""
+    while position < len(text):
+        character = text[position]
+        found = separator.match(text, position) if depth == 0 and not quote else None
+        if found:
+            parts.append(text[start:position])
+            start = position = found.end()
+            continue
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        depth += 0 if quote else (character in "([{") - (character in ")]}")
+        position += 1
+    if depth != 0 or quote:
+        raise SpecError(
+            f"Block {text[:300]!r} has a bracket or quote that is opened and not closed, or the other way round."
+        )
+    return [stripped for part in [*parts, text[start:]] if (stripped := part.strip())]
+
+
+def _read_piece(piece: str) -> list[OpSpec]:
+    match = _OP.fullmatch(re.sub(r"\)\s*\(\s*\w+\s*\)$", ")", piece))
+    if not match:
+        raise SpecError(f"got {piece[:80]!r}, but an op is written as name(parameter=value, ...).")
+    name, arguments = match.group(1), _split(match.group(2) or "", re.compile(r"\s*,\s*"))
+    if fold(name) == "activation" and arguments:
+        return [OpSpec(str(_read_value(arguments[0])))]
+    return _read_call(name, arguments)
+
+
+def _read_call(name: str, arguments: list[str]) -> list[OpSpec]:
+    kind, keras = op_kind(name), _is_keras(name)
+    positional = _positional(name)
+    params: dict[str, Value] = {}
+    activation: list[OpSpec] = []
+    for index, argument in enumerate(arguments):
+        key, equals, value_text = argument.partition("=")
+        if not equals and index >= len(positional):
+            raise SpecError(
+                f"{kind.name} takes no value at place {index + 1}, but got {argument[:80]!r}. Name it: parameter=value."
+            )
+        key, value = (key.strip(), _read_value(value_text)) if equals else (positional[index], _read_value(argument))
+        if key == "activation":
+            activation = [OpSpec(str(value))] if value not in (None, "linear") else []
+        elif key not in _ELSEWHERE and key != "_":
+            key, value = _from_keras(key, value) if keras else (key, value)
+            _put(params, kind, key, value)
+    return [OpSpec(kind.name, **params), *activation]
+
+
+def _put(params: dict[str, Value], kind: OpKind, key: str, value: Value) -> None:
+    if kind.role is Role.WEIGHT and key in ("stride", "strides"):
+        if value != 1:
+            raise SpecError(
+                f"{kind.name}(stride={value!r}): a spec holds no stride, since the network gives it to the block when it "
+                f"is built."
+            )
+        return
+    param = kind.param(key)
+    name = param.name if param else key
+    if name in params:
+        raise SpecError(f"{kind.name} is given {name!r} twice.")
+    params[name] = value
+
+
+def _is_keras(name: str) -> bool:
+    return bool(re.search(r"[123]D$", name)) or name.rpartition(".")[2] in (
+        "Dense",
+        "BatchNormalization",
+        "LayerNormalization",
+    )
+
+
+def _positional(name: str) -> tuple[str, ...]:
+    kind = op_kind(name)
+    if _is_keras(name):
+        return kind.keras_positional
+    if re.search(r"\bnn\.|[123]d$", name) or name == "Linear":
+        return kind.torch_positional
+    return tuple(param.name for param in kind.params)
+
+
+def _from_keras(key: str, value: Value) -> tuple[str, Value]:
+    # Keras' momentum is the share of the old statistics, PyTorch's that of the new batch.
+    if key == "momentum" and isinstance(value, int | float):
+        return key, round(1 - value, 12)
+    return (key, 0) if key == "padding" and value == "valid" else (key, value)
+
+
+def _read_value(text: str) -> Value:
+    bare = text.strip()
+    window = re.fullmatch(r"[(\[]\s*(\d+)\s*(?:,\s*(\d+)\s*)*,?\s*[)\]]", bare)
+    if window:
+        sizes = set(re.findall(r"\d+", bare))
+        if len(sizes) > 1:
+            raise SpecError(f"got {bare!r}, but a window has the same size in every dimension: give one number.")
+        return int(sizes.pop())
+    if re.fullmatch(r"[+-]?\d+", bare):
+        return int(bare)
+    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", bare):
+        return float(bare)
+    word = bare.strip("'\"")
+    return {"true": True, "false": False, "none": None}.get(word.lower(), word)
