@@ -1,0 +1,119 @@
+"""Which samples train, which validate and which are tested: index arrays, drawn by class from a key."""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ordersearch.errors import DataError
+
+# The held-out test part leaves two samples of a class where it can (one to train, one to validate), validation one.
+_LEFT_BY_TEST = 2
+_LEFT_BY_VALIDATION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """Row numbers of each part, ascending, no row in two parts.
+
+    Attributes:
+        train: Rows that train.
+        validation: Rows that the search's metric is computed on.
+        test: Rows held out for the finalists; None when the source has a test part of its own.
+    """
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64] | None
+
+
+def partition(
+    y: NDArray[Any], *, split: int, has_test: bool, validation_fraction: float = 0.2, test_fraction: float = 0.2
+) -> Partition:
+    """The parts of split number ``split``: a function of its arguments alone, on every machine.
+
+    Args:
+        y: Class indices, ``(n,)``, at least two samples of each class that occurs.
+        split: Which split; only the validation part depends on it.
+        has_test: Whether the source has a test part of its own, so that none is held out here.
+        validation_fraction: Share of each class that validates, of what the test leaves; in (0, 1).
+        test_fraction: Share of each class that is held out for the test; in (0, 1).
+
+    Example:
+        >>> parts = partition(np.repeat([0, 1], 10), split=0, has_test=False)
+        >>> len(parts.train), len(parts.validation), len(parts.test)
+        (12, 4, 4)
+
+    Raises:
+        DataError: A fraction lies outside of (0, 1), or no class has a third sample to test on.
+    """
+    rows, test = np.arange(len(y)), None
+    if not has_test:
+        rows, test = _hold_out(y, test_fraction, key="ordersearch test", left=_LEFT_BY_TEST)
+        if len(test) == 0:
+            raise DataError(
+                f"No class has more than 2 of the {len(y)} samples, so none is left to test on. "
+                "Add samples, or give a test part."
+            )
+    key = f"ordersearch split {operator.index(split)}"
+    train, validation = _hold_out(y[rows], validation_fraction, key=key, left=_LEFT_BY_VALIDATION)
+    return Partition(rows[train], rows[validation], test)
+
+
+def partition_sizes(
+    counts: NDArray[Any], *, has_test: bool, validation_fraction: float = 0.2, test_fraction: float = 0.2
+) -> tuple[int, int, int]:
+    """How many samples train, validate and are held out for the test, given how many each class has.
+
+    Example:
+        >>> partition_sizes(np.array([10, 10]), has_test=False)
+        (12, 4, 4)
+    """
+    test = np.zeros_like(counts) if has_test else _held_out_sizes(counts, test_fraction, left=_LEFT_BY_TEST)
+    validation = _held_out_sizes(counts - test, validation_fraction, left=_LEFT_BY_VALIDATION)
+    return int((counts - test - validation).sum()), int(validation.sum()), int(test.sum())
+
+
+def require_two_of_each(counts: NDArray[Any], class_names: tuple[str, ...], *, at: str) -> None:
+    """Nothing when each class has two samples.
+
+    Raises:
+        DataError: A class has fewer, so that it could not both train and validate.
+    """
+    rare = np.flatnonzero(counts < 2)
+    if len(rare) == 0:
+        return
+    names = ", ".join(repr(class_names[i]) for i in rare[:5]) + (f" and {len(rare) - 5} more" if len(rare) > 5 else "")
+    lacking = f"class {names} has" if len(rare) == 1 else f"classes {names} have"
+    raise DataError(
+        f"{at}: of {len(counts)} classes, {lacking} fewer than 2 samples, but "
+        "a class needs one to train and one to validate. Add samples, or drop or merge such classes "
+        "(are these labels of classes, and not numbers to predict?)."
+    )
+
+
+def _held_out_sizes(counts: NDArray[Any], fraction: float, *, left: int) -> NDArray[np.int64]:
+    if not 0 < fraction < 1:
+        raise DataError(f"Got {fraction!r} as the fraction of samples to hold out, but it lies in (0, 1), 0.2 say.")
+    wanted = np.maximum(np.floor(counts * fraction + 0.5).astype(np.int64), 1)
+    sizes: NDArray[np.int64] = np.minimum(wanted, np.maximum(counts - left, 0))
+    return sizes
+
+
+def _hold_out(y: NDArray[Any], fraction: float, *, key: str, left: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows that stay and rows that are held out, by class; of each class at least ``left`` stay."""
+    counts = np.bincount(y)
+    sizes = _held_out_sizes(counts, fraction, left=left)
+    # RandomState: its stream is frozen for good (NEP 19), so a split means the same rows under every numpy.
+    generator = np.random.RandomState(int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big"))
+    order = generator.permutation(len(y))
+    by_class = order[np.argsort(y[order], kind="stable")]
+    rank_in_class = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)
+    held = np.zeros(len(y), dtype=bool)
+    held[by_class[rank_in_class < np.repeat(sizes, counts)]] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)
