@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -11,27 +12,54 @@ import yaml
 from ordersearch.errors import OrdersearchError
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 50
 
 
 class _PlainLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
-    """Safe YAML without aliases (a few lines of them can unfold to gigabytes) and without repeated keys."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.constructor.ConstructorError(None, None, "an alias (*name) is not read here", event.start_mark)
-        return super().compose_node(parent, index)
+    """Safe YAML without repeated keys, whose numbers may be written as people write them: 1e-3."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[object] = set()
         for key_node, _ in node.value:
-            if key_node.value in seen:
+            key = key_node.value if isinstance(key_node.value, Hashable) else id(key_node)
+            if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {str(key_node.value)[:80]!r} stands here twice", key_node.start_mark
+                    None, None, f"the key {str(key)[:80]!r} stands here twice", key_node.start_mark
                 )
-            seen.add(key_node.value if isinstance(key_node.value, Hashable) else id(key_node))
+            seen.add(key)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return mapping
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Safe YAML as ``_PlainLoader`` reads it: what stands in two places is written twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+# YAML 1.1 takes 1e-3, with no point in it, for text.
+for _yaml in (_PlainLoader, _PlainDumper):
+    _yaml.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+\Z"), list("-+0123456789")
+    )
+
+
+def _check_plain(text: str) -> None:
+    """Refuse what plain values do without: aliases (a few lines of them unfold to gigabytes), tags, deep nesting."""
+    depth = 0
+    event: Any
+    for event in yaml.parse(text, Loader=_PlainLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        refused = ""
+        if isinstance(event, yaml.AliasEvent):
+            refused = "an alias (*name) is not read here"
+        elif getattr(event, "tag", None) is not None:
+            refused = f"the tag {event.tag[:80]!r} is not read here"
+        elif depth > MAX_DEPTH:
+            refused = f"more than {MAX_DEPTH} levels of nesting are not read here"
+        if refused:
+            raise yaml.constructor.ConstructorError(None, None, refused, event.start_mark)
 
 
 def read_yaml(path: Path, error: type[OrdersearchError]) -> Any:
@@ -49,25 +77,29 @@ def read_yaml(path: Path, error: type[OrdersearchError]) -> Any:
     if len(content) > MAX_BYTES:
         raise error(f"{path}: is larger than {MAX_BYTES} bytes, which no file of this kind is.")
     try:
-        return yaml.load(content.decode(), Loader=_PlainLoader)
+        text = content.decode()
+        _check_plain(text)
+        return yaml.load(text, Loader=_PlainLoader)
     except yaml.MarkedYAMLError as cause:
         mark = cause.problem_mark or cause.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "its text"
         raise error(f"{path}: {place}: {cause.problem or cause.context}. Only plain YAML is read.") from cause
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as cause:
         raise error(f"{path}: is not plain YAML in UTF-8: {str(cause).splitlines()[0]}.") from cause
-    except RecursionError as cause:
-        raise error(f"{path}: is nested too deeply for a file of this kind.") from cause
 
 
 def write_yaml(path: Path, values: Any) -> None:
     """Write plain values as YAML, keys in the order given, in one step: the file is whole or not there."""
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+    text = yaml.dump(values, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=120)
     write_whole(path, text)
 
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file in one step, so that nobody ever sees half of it."""
     half = path.with_name(path.name + ".part")
-    half.write_text(text, encoding="utf-8")
-    half.replace(path)
+    try:
+        half.write_text(text, encoding="utf-8")
+        half.replace(path)
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise

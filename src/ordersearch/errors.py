@@ -66,8 +66,8 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     """The known names that look most like ``name``, nearest first (at most three).
 
     Example:
-        >>> nearest("rleu", ["gelu", "relu", "tanh"])
-        ['relu', 'gelu']
+        >>> nearest("rleu", ["prelu", "relu", "tanh"])
+        ['relu', 'prelu']
     """
     folded = {candidate.lower(): candidate for candidate in known}
     return [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.6)]

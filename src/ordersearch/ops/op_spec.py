@@ -121,7 +121,8 @@ class OpSpec:
 
     def replace(self, **params: Value) -> OpSpec:
         """The same op with other parameters."""
-        return OpSpec(self.name, **{**self.params, **params})
+        named = {param.name if (param := self.kind.param(name)) else name: value for name, value in params.items()}
+        return OpSpec(self.name, **{**self.params, **named})
 
     def __getitem__(self, param: str) -> Value:
         return self.params[param]
@@ -165,6 +166,7 @@ def _write_value(value: Value) -> str:
 
 def _checked(kind: OpKind, given: Mapping[str, Value]) -> dict[str, Value]:
     params: dict[str, Value] = {param.name: param.default for param in kind.params}
+    seen: set[str] = set()
     for name, value in given.items():
         param = kind.param(name)
         if param is None:
@@ -172,6 +174,9 @@ def _checked(kind: OpKind, given: Mapping[str, Value]) -> dict[str, Value]:
             raise SpecError(f"Op {kind.name!r} has no parameter {name!r}. It has: {known}.")
         if not param.accepts(value):
             raise SpecError(f"{kind.name}({param.name}=...): got {value!r}, but {param.holds}.")
-        # 1 and 1.0 are one value of a float parameter, and must be written and digested alike.
-        params[param.name] = float(value) if isinstance(param.default, float) else value  # type: ignore[arg-type]
+        if param.name in seen:
+            raise SpecError(f"{kind.name} is given {param.name!r} twice.")
+        seen.add(param.name)
+        # 1 and 1.0 (and 0 and -0.0) are one value of a float parameter, and must be written and digested alike.
+        params[param.name] = float(value) + 0.0 if isinstance(param.default, float) else value  # type: ignore[arg-type]
     return params

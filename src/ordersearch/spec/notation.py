@@ -6,18 +6,21 @@ import re
 from collections.abc import Iterator
 
 from ordersearch.errors import SpecError, UnknownNameError
-from ordersearch.ops import OpKind, OpSpec, Role, Value, fold, op_kind
+from ordersearch.ops import Call, OpKind, OpSpec, Role, Value, fold, op_kind
 
 MAX_LENGTH = 10_000
+MAX_NESTING = 20
 
-_SEPARATOR = re.compile(r"\s*(?:[-=]*>|→|⟶|⇒|➔|\||,|;|\n|-|\u2013)\s*")
+# Code that was pasted as one line has but a blank between one call and the next.
+_SEPARATOR = re.compile(r"\s*(?:[-=]*>|→|⟶|⇒|➔|\||,|;|\n|-|\u2013)\s*|(?<=\))\s+(?=[A-Za-z_])")
 # In these names a hyphen belongs to the name: max-pool, but conv-bn-relu.
 _HYPHENATED = re.compile(
     r"(?i)\b(batch|group|layer|max|avg|average|spatial|alpha|leaky|channel|feature|fully)-(?=[a-z])"
 )
 _OP = re.compile(r"(?s)([A-Za-z_][\w ./]*?)\s*(?:\((.*)\))?")
 _ASSIGNED = re.compile(r"^[\w.]+\s*=\s*(?=[A-Za-z_])")
-_WRAPPED = re.compile(r"(?s)^(?:[\w.]*\bSequential|model\.add)\s*\(\s*\[?(.*?)\]?\s*,?\s*\)$")
+_WRAPPED = re.compile(r"(?s)^(?:[\w.]*\bSequential|\w+\.add)\s*\(\s*\[?(.*?)\]?\s*,?\s*\)$")
+_ADDED = re.compile(r"(?s)\b\w+\.add\(.*?(?=\s*(?:\b\w+\.add\(|\Z))")
 # What the place in the network decides, or what changes no value: read over, not kept.
 _CHANNELS = {"in_channels", "out_channels", "in_features", "out_features", "num_features", "num_channels"}
 _KERAS_PLACE = {"filters", "units", "input_shape", "input_dim", "name", "data_format", "axis"}
@@ -38,7 +41,7 @@ def read_ops(text: str) -> list[OpSpec]:
             f"Block '{text[:60]}...' has {len(text)} characters, but the notation takes at most {MAX_LENGTH}."
         )
     ops: list[OpSpec] = []
-    for number, piece in enumerate(_pieces(text), 1):
+    for number, piece in enumerate(_pieces(_mended(text)), 1):
         try:
             ops.extend(_read_piece(piece))
         except UnknownNameError:
@@ -52,12 +55,20 @@ def read_ops(text: str) -> list[OpSpec]:
     return ops
 
 
-def _pieces(text: str) -> Iterator[str]:
+def _mended(text: str) -> str:
+    """The text without comments and runs of blanks, and with the last bracket of ``model.add(...)`` if it is missing."""
+    plain = re.sub(r"[^\S\n]+", " ", re.sub(r"#[^\n]*", "", text))
+    return _ADDED.sub(lambda found: found[0] + ")" * (found[0].count("(") - found[0].count(")") == 1), plain)
+
+
+def _pieces(text: str, depth: int = 0) -> Iterator[str]:
+    if depth > MAX_NESTING:
+        raise SpecError(f"Block {text[:60]!r}... is nested more than {MAX_NESTING} deep, which no block is.")
     for piece in _split(_HYPHENATED.sub(r"\1_", text.strip()), _SEPARATOR):
         bare = _ASSIGNED.sub("", piece)
         wrapped = _WRAPPED.match(bare)
         if wrapped:
-            yield from _pieces(wrapped.group(1))
+            yield from _pieces(wrapped.group(1), depth + 1)
         else:
             yield bare
 
@@ -91,7 +102,7 @@ def _read_piece(piece: str) -> list[OpSpec]:
         raise SpecError(f"got {piece[:80]!r}, but an op is written as name(parameter=value, ...).")
     name, arguments = match.group(1), _split(match.group(2) or "", re.compile(r"\s*,\s*"))
     if fold(name) == "activation" and arguments:
-        return [OpSpec(str(_read_value(arguments[0])))]
+        return _activation(_read_value(arguments[0]))
     return _read_call(name, arguments)
 
 
@@ -108,26 +119,34 @@ def _read_call(name: str, arguments: list[str]) -> list[OpSpec]:
             )
         key, value = (key.strip(), _read_value(value_text)) if equals else (positional[index], _read_value(argument))
         if key == "activation":
-            activation = [OpSpec(str(value))] if value not in (None, "linear") else []
+            activation = _activation(value)
         elif key not in _ELSEWHERE and key != "_":
-            key, value = _from_keras(key, value) if keras else (key, value)
-            _put(params, kind, key, value)
+            _put(params, kind, key, _from_keras(key, value) if keras else value)
     return [OpSpec(kind.name, **params), *activation]
+
+
+def _activation(value: Value) -> list[OpSpec]:
+    if value in (None, "linear"):  # Keras' name for doing nothing
+        return []
+    op = OpSpec(str(value))
+    if op.role is not Role.ACTIVATION:
+        raise SpecError(f"got {value!r} for an activation, but it is a {op.role}.")
+    return [op]
 
 
 def _put(params: dict[str, Value], kind: OpKind, key: str, value: Value) -> None:
     if kind.role is Role.WEIGHT and key in ("stride", "strides"):
         if value != 1:
             raise SpecError(
-                f"{kind.name}(stride={value!r}): a spec holds no stride, since the network gives it to the block when it "
-                f"is built."
+                f"{kind.name}(stride={value!r}): a spec holds no stride, since the network gives it to the block that "
+                f"it builds."
             )
         return
     param = kind.param(key)
     name = param.name if param else key
     if name in params:
         raise SpecError(f"{kind.name} is given {name!r} twice.")
-    params[name] = value
+    params[name] = 0 if name == "padding" and value == "valid" else value
 
 
 def _is_keras(name: str) -> bool:
@@ -142,29 +161,31 @@ def _positional(name: str) -> tuple[str, ...]:
     kind = op_kind(name)
     if _is_keras(name):
         return kind.keras_positional
-    if re.search(r"\bnn\.|[123]d$", name) or name == "Linear":
+    if re.search(r"\bnn\.|[123]d$", name) or any(call.target == f"torch.nn.{name}" for call in _calls(kind)):
         return kind.torch_positional
     return tuple(param.name for param in kind.params)
 
 
-def _from_keras(key: str, value: Value) -> tuple[str, Value]:
+def _calls(kind: OpKind) -> list[Call]:
+    return [call for call in (kind.on_maps, kind.on_features) if call]
+
+
+def _from_keras(key: str, value: Value) -> Value:
     # Keras' momentum is the share of the old statistics, PyTorch's that of the new batch.
-    if key == "momentum" and isinstance(value, int | float):
-        return key, round(1 - value, 12)
-    return (key, 0) if key == "padding" and value == "valid" else (key, value)
+    return round(1 - value, 12) if key == "momentum" and isinstance(value, int | float) else value
 
 
 def _read_value(text: str) -> Value:
     bare = text.strip()
-    window = re.fullmatch(r"[(\[]\s*(\d+)\s*(?:,\s*(\d+)\s*)*,?\s*[)\]]", bare)
+    window = re.fullmatch(r"[(\[]\s*[0-9]{1,9}\s*(?:,\s*[0-9]{1,9}\s*)*,?\s*[)\]]", bare)
     if window:
-        sizes = set(re.findall(r"\d+", bare))
+        sizes = set(re.findall(r"[0-9]+", bare))
         if len(sizes) > 1:
             raise SpecError(f"got {bare!r}, but a window has the same size in every dimension: give one number.")
         return int(sizes.pop())
-    if re.fullmatch(r"[+-]?\d+", bare):
+    if re.fullmatch(r"[+-]?[0-9]{1,18}", bare):
         return int(bare)
-    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", bare):
+    if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", bare):
         return float(bare)
     word = bare.strip("'\"")
-    return {"true": True, "false": False, "none": None}.get(word.lower(), word)
+    return word if word != bare else {"true": True, "false": False, "none": None}.get(word.lower(), word)

@@ -1,0 +1,135 @@
+"""Spec to ``nn.Module``: building blocks, and the factories that networks make them with."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ordersearch.calls import LayerCall, Segment, check_fits, plan_block
+from ordersearch.ops import Role
+from ordersearch.spec import BlockSpec
+
+
+class Residual(nn.Module):
+    """A branch and its shortcut, added."""
+
+    def __init__(self, branch: nn.Sequential, shortcut: nn.Sequential) -> None:
+        super().__init__()
+        self.branch = branch
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Branch plus shortcut; an empty shortcut is the input itself."""
+        return cast(Tensor, self.branch(x) + self.shortcut(x))
+
+
+class Block(nn.Sequential):
+    """The layers of a spec at a place in a network; each is named after its op.
+
+    Attributes:
+        spec: The block as built, ops that the place leaves out left out.
+    """
+
+    def __init__(self, spec: BlockSpec, segments: Sequence[Segment]) -> None:
+        super().__init__(_block_layers(segments))
+        self.spec = spec
+        self._segments = tuple(segments)
+
+    def output_sizes(self, sizes: Sequence[int]) -> tuple[int, ...]:
+        """The spatial sizes that the block makes of ``sizes``.
+
+        Raises:
+            ShapeError: The block shrinks them to nothing; the message names the op.
+        """
+        return check_fits(self.spec, sizes, self._segments)
+
+
+def build_block(
+    spec: BlockSpec,
+    in_channels: int,
+    out_channels: int,
+    *,
+    dims: int = 2,
+    stride: int = 1,
+    pool: bool = True,
+    dropout: bool = True,
+) -> Block:
+    """The module of a spec: ``(n, in_channels, *sizes)`` to ``(n, out_channels, *sizes)``, features without sizes.
+
+    Building draws no numbers from the global generator, so that the layers around a block are initialised alike for
+    every order.
+
+    Args:
+        spec: The block.
+        in_channels: Channels (features for a linear block) that come in.
+        out_channels: Channels that go out.
+        dims: 1, 2 or 3 dimensions of the maps; a linear block has none.
+        stride: Of the first convolution.
+        pool: False leaves the pools out of this block.
+        dropout: False leaves the dropouts out of this block.
+
+    Raises:
+        SpecError: The place does not suit the block.
+
+    Example:
+        >>> build_block(BlockSpec.parse("conv > batch_norm > relu"), 3, 8)
+        Block(
+          (conv): Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+          (batch_norm): BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+          (relu): ReLU()
+        )
+    """
+    left_out = [role for role, kept in ((Role.POOL, pool), (Role.DROPOUT, dropout)) if not kept]
+    built = spec.without(*left_out)
+    segments = plan_block(built, in_channels, out_channels, dims=dims, stride=stride)
+    with torch.random.fork_rng(devices=[]):
+        return Block(built, segments)
+
+
+@dataclass(frozen=True)
+class BlockFactory:
+    """Makes the blocks of one role of a network: ``factory(in_channels, out_channels)``.
+
+    Args:
+        spec: The block.
+        dims: 1, 2 or 3 dimensions of the maps; a linear block has none.
+    """
+
+    spec: BlockSpec
+    dims: int = 2
+
+    def __call__(
+        self, in_channels: int, out_channels: int, *, stride: int = 1, pool: bool = True, dropout: bool = True
+    ) -> Block:
+        """A new block at a place in the network; see ``build_block``."""
+        return build_block(
+            self.spec, in_channels, out_channels, dims=self.dims, stride=stride, pool=pool, dropout=dropout
+        )
+
+
+def _block_layers(segments: Sequence[Segment]) -> OrderedDict[str, nn.Module]:
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    n_residuals = 0
+    for segment in segments:
+        if segment.shortcut is None:
+            layers.update(_layers(segment.layers))
+        else:
+            n_residuals += 1
+            name = "residual" if n_residuals == 1 else f"residual_{n_residuals}"
+            layers[name] = Residual(nn.Sequential(_layers(segment.layers)), nn.Sequential(_layers(segment.shortcut)))
+    return layers
+
+
+def _layers(calls: Sequence[LayerCall]) -> OrderedDict[str, nn.Module]:
+    return OrderedDict((call.name, _layer(call)) for call in calls)
+
+
+def _layer(call: LayerCall) -> nn.Module:
+    module, _, name = call.target.rpartition(".")
+    return cast(nn.Module, getattr(import_module(module), name)(**call.arguments))

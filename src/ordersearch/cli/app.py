@@ -1,0 +1,102 @@
+"""The commands and how they end: 0 done, 1 no result, 2 bad input, 130 interrupted."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ordersearch.errors import OrdersearchError
+
+
+class SearchByDefault(TyperGroup):
+    """A group in which arguments that begin with no command are those of ``search``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put ``search`` before arguments that begin with no command."""
+        if args and args[0] not in self.commands and args[0] not in ("--help", "-h", "--version"):
+            args = ["search", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=SearchByDefault,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    help=(
+        "Find the best order of conv, norm, activation, dropout and pooling for your data.\n\n"
+        "python -m ordersearch DATASET is short for python -m ordersearch search DATASET."
+    ),
+)
+
+
+def main() -> None:
+    """Run the command line and exit: errors in what was given get one or two sentences and the code 2."""
+    try:
+        app()
+    except OrdersearchError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from ordersearch import __version__
+
+        print(f"ordersearch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Find the best order of conv, norm, activation, dropout and pooling for your data."""
+
+
+@app.command()
+def search(
+    dataset: Annotated[str, typer.Argument(help="digits, an .npz file, or a folder of idx files.", show_default=False)],
+    space: Annotated[
+        str, typer.Option(help="Search space: a name or a YAML file. [default: conv; dense for tables]")
+    ] = "",
+    network: Annotated[str, typer.Option(help="Where the blocks sit. [default: cnn; mlp for tables]")] = "",
+    trials: Annotated[
+        int | None,
+        typer.Option(min=1, help="Trained trials in all. [default: what fills two minutes]", show_default=False),
+    ] = None,
+    timeout: Annotated[str, typer.Option(help="Begin no trial after this: 90, 10m, 1h30m.")] = "",
+    max_epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs a trial. [default: from the data's size]", show_default=False)
+    ] = None,
+    metric: Annotated[str, typer.Option(help="What decides: val/loss, val/accuracy.")] = "val/loss",
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, batches, noise, split and sampler.")] = 0,
+    max_seeds: Annotated[int, typer.Option(min=1, help="Seeds that one setting is trained with at most.")] = 3,
+    storage: Annotated[
+        str, typer.Option(help="Optuna storage URL. [default: a journal file in the run's folder]")
+    ] = "",
+    name: Annotated[str, typer.Option(help="Of the study and the run's folder. [default: DATASET-SPACE]")] = "",
+    out: Annotated[Path, typer.Option(help="Parent folder of the run's folder.")] = Path("runs"),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    input: Annotated[str, typer.Option(help="auto, table, signal, image or volume.")] = "auto",
+    confirm: Annotated[
+        str, typer.Option(help="auto, off or a number of pairs; accepted, but this version searches only.")
+    ] = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict alone.")] = False,
+) -> None:
+    """Search the best order for DATASET; the same command again resumes."""
+    given = dict(locals())
+    from ordersearch.cli.search_command import SearchOptions, run_search
+
+    raise typer.Exit(run_search(SearchOptions(**given)))

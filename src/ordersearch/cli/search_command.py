@@ -1,0 +1,230 @@
+"""The command ``search``."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+
+from ordersearch.data import load_dataset
+from ordersearch.errors import OrdersearchError, StorageError
+from ordersearch.space import SearchSpace
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+    from ordersearch.data import Dataset
+    from ordersearch.objective import Trainer
+    from ordersearch.study import Observer, Search, SearchResult
+
+
+ENDINGS = {
+    "trials": "All trials are trained; more with --trials.",
+    "time": "The time is up; the same command goes on.",
+    "exhausted": "Every setting of the space has had its runs: the search is complete.",
+    "failures": "Stopped after too many failed trials; trials.csv says why each failed.",
+    "interrupted": "Stopped by an interrupt.",
+}
+
+
+class OptionError(OrdersearchError, ValueError):
+    """An option of the command line that does not hold."""
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """The options of ``search`` as given."""
+
+    dataset: str
+    space: str = ""
+    network: str = ""
+    trials: int | None = None
+    timeout: str = ""
+    max_epochs: int | None = None
+    metric: str = "val/loss"
+    seed: int = 0
+    max_seeds: int = 3
+    storage: str = ""
+    name: str = ""
+    out: Path = Path("runs")
+    device: str = "auto"
+    input: str = "auto"
+    confirm: str = "auto"
+    quiet: bool = False
+
+
+def parse_duration(text: str) -> float | None:
+    """Seconds of ``90``, ``90s``, ``10m``, ``1h30m``; None of an empty text.
+
+    Example:
+        >>> parse_duration("1h30m")
+        5400.0
+    """
+    if not text:
+        return None
+    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    seconds = sum(float(n or 0) * unit for n, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
+    if seconds <= 0:
+        raise OptionError(f"--timeout: got {text!r}, but a time is written as 90, 90s, 10m or 1h30m, and is above 0.")
+    return seconds
+
+
+def run_search(options: SearchOptions) -> int:
+    """Search, print and write what came out; the exit code."""
+    timeout = parse_duration(options.timeout)
+    _check_options(options)
+    dataset = load_dataset(options.dataset, input=options.input)
+    space = SearchSpace.load(options.space or ("conv" if dataset.dims else "dense"))
+    # torch comes in here, after all that can be said without it.
+    from ordersearch.objective import Trainer
+    from ordersearch.study.storage import open_storage, run_folder
+
+    search = _search(options, dataset, space)
+    location = options.storage or str(options.out / search.name / "study.journal")
+    # A storage elsewhere is opened first, so that nothing is left behind when it cannot be.
+    storage = open_storage(location) if options.storage else None
+    folder = run_folder(options.out, search.name)
+    study = search.open_study(storage or open_storage(location))
+    console = _console(quiet=options.quiet)
+    trainer = Trainer(dataset, search.network, search.training)
+    _print_start(console, search)
+    n_trials = options.trials or _planned_trials(study, search, trainer, timeout)
+    _print_plan(console, search, n_trials, location)
+    result = search.run(
+        study,
+        n_trials=n_trials,
+        timeout=timeout,
+        trainer=trainer,
+        observers=[] if options.quiet else [_observer(console)],
+    )
+    return _finish(search, result, folder, options, console)
+
+
+def _check_options(options: SearchOptions) -> None:
+    if options.device not in ("auto", "cpu", "cuda"):
+        raise OptionError(f"--device: got {options.device!r}, but it is auto, cpu or cuda.")
+    if options.confirm not in ("auto", "off") and not options.confirm.isdigit():
+        raise OptionError(f"--confirm: got {options.confirm!r}, but it is auto, off or a number of pairs.")
+    if options.name and not re.fullmatch(r"[^\W_][\w.+ -]{0,119}", options.name):
+        raise OptionError(f"--name: got {options.name!r:.150}, but a name is at most 120 letters, digits, and '._-+ '.")
+
+
+def _search(options: SearchOptions, dataset: Dataset, space: SearchSpace) -> Search:
+    from ordersearch.data.partition import partition_sizes
+    from ordersearch.networks import default_network, find_network
+    from ordersearch.study import Search
+    from ordersearch.study.plan import planned_epochs
+    from ordersearch.training.settings import TrainingSettings
+
+    device = _device(options.device)
+    n_train = partition_sizes(np.bincount(dataset.y), has_test=dataset.x_test is not None)[0]
+    training = TrainingSettings(
+        max_epochs=options.max_epochs or planned_epochs(n_train),
+        metric=options.metric,
+        device=device,
+        precision="bf16" if device == "cuda" else "32",
+    )
+    name = options.name or re.sub(r"[^\w.+-]+", "-", f"{dataset.name}-{space.name}").lstrip(".-_") or "search"
+    network = find_network(options.network or default_network(dataset.dims))
+    return Search(name, space, dataset, network, training, seed=options.seed, max_seeds=options.max_seeds)
+
+
+def _device(asked: str) -> str:
+    import torch
+
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise OptionError(
+            "--device: got 'cuda', but PyTorch finds no GPU here. Leave it out, or install a GPU build of torch."
+        )
+    return "cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _planned_trials(study: Study, search: Search, trainer: Trainer, timeout: float | None) -> int:
+    """The number planned when the study was made; measured now where there is none."""
+    from ordersearch.results import Attribute
+    from ordersearch.study.plan import planned_trials
+
+    if timeout:
+        return search.space.n_settings * search.max_seeds
+    if Attribute.N_TRIALS not in study.user_attrs:
+        study.set_user_attr(Attribute.N_TRIALS, planned_trials(trainer, search.space, split=search.seed))
+    planned: int = study.user_attrs[Attribute.N_TRIALS]
+    return planned
+
+
+def _console(*, quiet: bool) -> Console:
+    return Console(quiet=quiet, highlight=False, soft_wrap=False)
+
+
+def _observer(console: Console) -> Observer:
+    from ordersearch.report.terminal import LiveScreen, PlainLines
+
+    return LiveScreen(console) if console.is_terminal else PlainLines(console)
+
+
+def _print_start(console: Console, search: Search) -> None:
+    space, dataset = search.space, search.dataset
+    for line in [*dataset.describe(), *dataset.notes]:
+        _print_field(console, "Data", line)
+    _print_field(
+        console,
+        "Space",
+        f"{space.name}: {space.n_specs} orders (rates counted) are {space.n_classes} distinct networks; with the "
+        f"learning rates {space.n_settings} settings",
+    )
+    _print_field(console, "Network", f"{search.network.name}: {search.network.summary}")
+
+
+def _print_plan(console: Console, search: Search, n_trials: int, location: str) -> None:
+    from ordersearch.study.storage import without_password
+
+    training = search.training
+    _print_field(
+        console,
+        "Plan",
+        f"{n_trials} trials of up to {training.max_epochs} epochs on {training.device}, by {training.metric}",
+    )
+    _print_field(console, "Watch", f"optuna-dashboard {shlex.quote(without_password(location))}")
+
+
+def _print_field(console: Console, name: str, text: str) -> None:
+    console.print(f"{name:<8} {text}", markup=False, soft_wrap=True)
+
+
+def _finish(search: Search, result: SearchResult, folder: Path, options: SearchOptions, console: Console) -> int:
+    from ordersearch.report.terminal import result_table, states_line
+    from ordersearch.study.outputs import verdict, write_outputs
+
+    try:
+        paths = write_outputs(folder, search, result)
+    except OSError as cause:
+        raise StorageError(f"{folder}: its files cannot be written ({cause.strerror or cause}).") from cause
+    if result.places:
+        console.print(result_table(search, result))
+    console.print(states_line(result), markup=False)
+    console.print(ENDINGS[result.ended], markup=False)
+    Console(highlight=False).print(f"Verdict: {verdict(search, result)}", markup=False, soft_wrap=True)
+    console.print(f"Files:   {', '.join(map(str, paths))}", markup=False, soft_wrap=True)
+    if result.ended == "interrupted":
+        console.print(f"Interrupted. To go on: {resume_command(options)}", markup=False, soft_wrap=True)
+        return 130
+    return 0 if result.places else 1
+
+
+def resume_command(options: SearchOptions) -> str:
+    """The command that goes on with a search: the one that was given."""
+    from ordersearch.study.storage import without_password
+
+    words = ["python", "-m", "ordersearch", options.dataset]
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if field.name == "dataset" or value == field.default:
+            continue
+        option = f"--{field.name.replace('_', '-')}"
+        words += [option] if value is True else [option, without_password(str(value))]
+    return shlex.join(words)

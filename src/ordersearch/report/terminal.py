@@ -1,0 +1,151 @@
+"""The terminal: a live screen where there is one, plain lines elsewhere, and the table at the end."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
+
+from ordersearch.ranking import Place
+from ordersearch.results import Run, State
+from ordersearch.study.observer import Observer, Progress
+from ordersearch.study.outputs import reference_names
+from ordersearch.study.search import Search, SearchResult
+
+N_SHOWN = 10
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people read them.
+
+    Example:
+        >>> duration(75.2), duration(3700)
+        ('1:15', '1:01:40')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def counts_line(progress: Progress) -> str:
+    """How many trials there are of which kind."""
+    parts = [f"{progress.n_pruned} pruned", f"{progress.n_reused} known networks not trained again"]
+    if progress.n_failed:
+        parts.append(f"{progress.n_failed} failed")
+    return ", ".join(parts)
+
+
+class LiveScreen(Observer):
+    """One screen that is kept current: trials done and pruned, the best so far, the time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("trials"),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+        )
+        self._task = self._bar.add_task("Searching", total=None, left="")
+        self._live: Live | None = None
+        self._metric = ""
+        self._best = self._counts = self._now = Text("")
+
+    def search_started(self, search: Search, progress: Progress) -> None:
+        """Open the screen."""
+        self._metric = search.training.metric
+        self._live = Live(console=self._console, get_renderable=self._screen, refresh_per_second=4)
+        self._live.start()
+        self._update(progress)
+
+    def epoch_finished(self, trial: int, epoch: int, value: float) -> None:
+        """Show how far the trial is."""
+        self._now = Text(f"  trial {trial}: epoch {epoch + 1}, {self._metric} {value:.4g}", style="dim")
+
+    def trial_finished(self, run: Run, progress: Progress) -> None:
+        """Show what it came to."""
+        self._update(progress)
+
+    def search_finished(self, result: SearchResult) -> None:
+        """Close the screen."""
+        self._now = Text("")
+        if self._live is not None:
+            self._live.stop()
+
+    def _update(self, progress: Progress) -> None:
+        left = "" if progress.seconds_left is None else f"about {duration(progress.seconds_left)} left"
+        self._bar.update(self._task, total=progress.n_trials, completed=progress.n_trained, left=left)
+        self._counts = Text(f"  {counts_line(progress)}")
+        if progress.best is not None and progress.best.value is not None:
+            blocks = "; ".join(progress.best.blocks.values())
+            self._best = Text.assemble(f"  best {self._metric} ", (f"{progress.best.value:.4g}", "bold"), f"  {blocks}")
+
+    def _screen(self) -> Group:
+        return Group(self._bar, *(line for line in (self._counts, self._best, self._now) if line.plain))
+
+
+class PlainLines(Observer):
+    """A line a finished trial, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def trial_finished(self, run: Run, progress: Progress) -> None:
+        """Print what it came to, and where the search stands."""
+        value = f" {run.value:.4g}" if run.value is not None else f" {run.reason}" if run.reason else ""
+        left = "" if progress.seconds_left is None else f", {duration(progress.seconds_left)} left"
+        done = f"[{progress.n_trained}/{progress.n_trials}{left}]"
+        self._console.print(
+            f"{done} trial {run.trial} {run.state}{value}: {'; '.join(run.blocks.values())}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def result_table(search: Search, result: SearchResult) -> Table:
+    """The orders, best first, each at its best setting."""
+    metric = search.training.metric
+    scores = [key for key in _metric_keys(result) if key.startswith("val/") and key != metric]
+    table = Table(title=f"Orders of {escape(search.dataset.name)} by {metric}", title_justify="left", expand=False)
+    for heading in ("", metric, *scores, "runs", "lr"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("order (as trained)", overflow="fold")
+    names = reference_names(result)
+    for number, place in enumerate(result.places[:N_SHOWN], 1):
+        known_as = names.get(place.order, "")
+        row = _row(number, place, result, scores)
+        table.add_row(*row[:-1], f"{row[-1]}\n[dim]{escape(known_as)}[/dim]" if known_as else row[-1])
+    return table
+
+
+def _metric_keys(result: SearchResult) -> list[str]:
+    return list(result.best_run(result.places[0]).metrics) if result.places else []
+
+
+def _row(number: int, place: Place, result: SearchResult, scores: list[str]) -> list[str]:
+    run = result.best_run(place)
+    spread = f" ± {place.spread:.2g}" if place.spread is not None else ""
+    return [
+        str(number),
+        f"{place.mean:.4g}{spread}",
+        *(f"{run.metrics[key]:.4f}" if key in run.metrics else "" for key in scores),
+        str(place.n_runs),
+        f"{run.learning_rate:g}",
+        escape("; ".join(run.blocks.values())),
+    ]
+
+
+def states_line(result: SearchResult) -> str:
+    """How many trials ended how, and what reuse saved."""
+    found = result.counts()
+    parts = [f"{found[state]} {state.value}" for state in State if found[state]]
+    n_reused = sum(run.n_reused for run in result.runs)
+    return f"Trials: {', '.join(parts)}. {n_reused} proposals were known networks and not trained again."

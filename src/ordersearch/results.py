@@ -1,0 +1,240 @@
+"""Results: the runs of a study, read back from Optuna's storage, and the names under which they are kept there."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ordersearch.documents import write_whole
+from ordersearch.identities import canonical
+from ordersearch.ops import OpSpec, Role
+from ordersearch.spec import BlockSpec
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+Blocks = Mapping[str, BlockSpec]
+
+
+class Attribute(StrEnum):
+    """The user attributes that a study and its trials carry."""
+
+    SEARCH = "ordersearch:search"
+    N_TRIALS = "ordersearch:n_trials"
+    BLOCKS = "ordersearch:blocks"
+    CANONICAL = "ordersearch:canonical"
+    SETTING = "ordersearch:setting"
+    LEARNING_RATE = "ordersearch:lr"
+    SEED = "ordersearch:seed"
+    SPLIT = "ordersearch:split"
+    REFERENCE = "ordersearch:reference"
+    STATE = "ordersearch:state"
+    REASON = "ordersearch:reason"
+    SECONDS = "ordersearch:seconds"
+    EPOCHS = "ordersearch:epochs"
+    PARAMETERS = "ordersearch:parameters"
+    REUSED = "ordersearch:reused"
+    METRIC = "ordersearch:metric:"
+    """Followed by the metric's key; one attribute a metric, so that the dashboard can plot it."""
+
+
+class State(StrEnum):
+    """How a run ended, or where it is."""
+
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    DOES_NOT_FIT = "does-not-fit"
+    DIVERGED = "diverged"
+    OUT_OF_MEMORY = "out-of-memory"
+    CRASHED = "crashed"
+    INTERRUPTED = "interrupted"
+    RUNNING = "running"
+    WAITING = "waiting"
+
+
+TRAINED = frozenset({State.COMPLETE, State.PRUNED})
+FAILED = frozenset({State.DOES_NOT_FIT, State.DIVERGED, State.OUT_OF_MEMORY, State.CRASHED})
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: a setting, trained with one seed on one split.
+
+    Attributes:
+        trial: Number of its Optuna trial.
+        state: How it ended.
+        blocks: What was trained: the cheapest order of the class, for each role.
+        canonical: The canonical order, for each role, in the notation.
+        setting: Digest of the canonical blocks and the learning rate.
+        learning_rate: The peak learning rate.
+        seed: Of initial weights, batch order and noise.
+        split: Which division of the data into training and validation.
+        value: The study's metric after the last epoch; None unless complete.
+        metrics: All metrics after the last epoch.
+        n_epochs: Epochs trained.
+        seconds: Time that the training took.
+        n_parameters: Trainable parameters.
+        n_reused: Proposals for this trial that were known networks, hence not trained again.
+        reference: Name of the reference that it is, or empty.
+        reason: Why it failed, or empty.
+    """
+
+    trial: int
+    state: State
+    blocks: Mapping[str, str] = field(default_factory=dict)
+    canonical: Mapping[str, str] = field(default_factory=dict)
+    setting: str = ""
+    learning_rate: float = float("nan")
+    seed: int = 0
+    split: int = 0
+    value: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    n_epochs: int = 0
+    seconds: float = 0.0
+    n_parameters: int = 0
+    n_reused: int = 0
+    reference: str = ""
+    reason: str = ""
+
+    @property
+    def order(self) -> str:
+        """The class: the canonical order of each role without its rates."""
+        return _class_of(tuple(self.canonical.items()))
+
+
+def class_name(blocks: Blocks) -> str:
+    """The class of blocks: the canonical order of each role, rates left out, in the notation.
+
+    Example:
+        >>> class_name({"conv": BlockSpec.parse("conv > batch_norm > relu > max_pool > dropout(p=0.1)")})
+        'conv > batch_norm > relu > max_pool > dropout'
+    """
+    orders = {role: str(BlockSpec(map(_without_rate, canonical(spec)))) for role, spec in blocks.items()}
+    return next(iter(orders.values())) if len(orders) == 1 else "; ".join(f"{r}: {o}" for r, o in orders.items())
+
+
+@lru_cache(maxsize=8192)
+def _class_of(texts: tuple[tuple[str, str], ...]) -> str:
+    return class_name({role: BlockSpec.parse(text) for role, text in texts})
+
+
+def _without_rate(op: OpSpec) -> OpSpec:
+    rate = op.kind.param("p") if op.role is Role.DROPOUT else None
+    return op.replace(p=rate.default) if rate else op
+
+
+def setting_digest(canonical_blocks: Mapping[str, str], learning_rate: float) -> str:
+    """The first 12 hexadecimal digits that name a setting: canonical blocks with their rates, and the learning rate."""
+    text = json.dumps([sorted(canonical_blocks.items()), learning_rate])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def read_runs(study: Study) -> list[Run]:
+    """The runs of a study in the order of their trials, those that wait or are under way included."""
+    return [run_of(trial) for trial in study.get_trials(deepcopy=False)]
+
+
+def runs_of_setting(study: Study, setting: str, *, besides: int = -1) -> list[Run]:
+    """The runs of one setting, that of trial ``besides`` left out."""
+    return [
+        run_of(trial)
+        for trial in study.get_trials(deepcopy=False)
+        if trial.user_attrs.get(Attribute.SETTING) == setting and trial.number != besides
+    ]
+
+
+def next_seed(runs: Iterable[Run], first: int, max_seeds: int) -> int | None:
+    """The seed that a setting should be trained with next, or None when it has had its runs.
+
+    A new setting takes the first seed, one whose runs are complete the next, up to ``max_seeds``. One that was pruned
+    has had its chance, one that does not fit or diverges would do so again. One that crashed, ran out of memory or was
+    interrupted is tried once more with the same seed.
+
+    Args:
+        runs: All runs of the setting.
+        first: The study's first seed.
+        max_seeds: The most seeds that a setting is trained with.
+    """
+    runs = list(runs)
+    if any(run.state in (State.PRUNED, State.DOES_NOT_FIT, State.DIVERGED) for run in runs):
+        return None
+    under_way = {run.seed for run in runs if run.state in (State.COMPLETE, State.RUNNING)}
+    for seed in range(first, first + max_seeds):
+        if seed not in under_way:
+            tries = sum(run.seed == seed and run.state in (State.CRASHED, State.OUT_OF_MEMORY) for run in runs)
+            return seed if tries < 2 else None
+    return None
+
+
+def run_of(trial: FrozenTrial) -> Run:
+    """The run that a trial holds."""
+    kept: Mapping[str, Any] = trial.user_attrs
+    return Run(
+        trial=trial.number,
+        state=_state(trial),
+        blocks=kept.get(Attribute.BLOCKS, {}),
+        canonical=kept.get(Attribute.CANONICAL, {}),
+        setting=kept.get(Attribute.SETTING, ""),
+        learning_rate=kept.get(Attribute.LEARNING_RATE, float("nan")),
+        seed=kept.get(Attribute.SEED, 0),
+        split=kept.get(Attribute.SPLIT, 0),
+        value=trial.value if _state(trial) is State.COMPLETE else None,
+        metrics={k.removeprefix(Attribute.METRIC): v for k, v in kept.items() if k.startswith(Attribute.METRIC)},
+        n_epochs=kept.get(Attribute.EPOCHS, 0),
+        seconds=kept.get(Attribute.SECONDS, 0.0),
+        n_parameters=kept.get(Attribute.PARAMETERS, 0),
+        n_reused=kept.get(Attribute.REUSED, 0),
+        reference=kept.get(Attribute.REFERENCE, ""),
+        reason=kept.get(Attribute.REASON, ""),
+    )
+
+
+def _state(trial: FrozenTrial) -> State:
+    kept = trial.user_attrs.get(Attribute.STATE)
+    by_optuna = {"COMPLETE": State.COMPLETE, "PRUNED": State.PRUNED, "RUNNING": State.RUNNING, "WAITING": State.WAITING}
+    return by_optuna.get(trial.state.name) or (State(kept) if kept in FAILED else State.INTERRUPTED)
+
+
+def distinct_runs(runs: Iterable[Run]) -> list[Run]:
+    """The complete runs, each (setting, seed, split) once, whoever trained it and however often."""
+    found: dict[tuple[str, int, int], Run] = {}
+    for run in runs:
+        if run.state is State.COMPLETE:
+            found.setdefault((run.setting, run.seed, run.split), run)
+    return list(found.values())
+
+
+CSV_COLUMNS = ("trial", "state", "value", "order", "blocks", "learning_rate", "seed", "split", "setting")
+CSV_COUNTS = ("n_epochs", "seconds", "n_parameters", "n_reused", "reference", "reason")
+
+
+def write_trials(path: Path, runs: Iterable[Run]) -> None:
+    """Write ``trials.csv``: a row a trial, its state, figures, order and parameters."""
+    runs = list(runs)
+    metrics = sorted({key for run in runs for key in run.metrics})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*CSV_COLUMNS, *metrics, *CSV_COUNTS])
+    for run in runs:
+        first = [_cell(getattr(run, column)) for column in CSV_COLUMNS]
+        last = [_cell(getattr(run, column)) for column in CSV_COUNTS]
+        writer.writerow([*first, *(run.metrics.get(key, "") for key in metrics), *last])
+    write_whole(path, text.getvalue())
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return next(iter(value.values())) if len(value) == 1 else "; ".join(f"{k}: {v}" for k, v in value.items())
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@"):
+        return "'" + value
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value

@@ -1,0 +1,6 @@
+"""Many trials: create a study or resume it, search, write down what came out."""
+
+from ordersearch.study.observer import Observer, Progress
+from ordersearch.study.search import Search, SearchResult
+
+__all__ = ["Observer", "Progress", "Search", "SearchResult"]

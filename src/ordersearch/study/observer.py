@@ -1,0 +1,51 @@
+"""What a search tells while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ordersearch.results import Run
+    from ordersearch.study.search import Search, SearchResult
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a search stands.
+
+    Attributes:
+        n_trained: Trials that are complete or pruned.
+        n_trials: How many there are to be.
+        n_pruned: Those of them that were pruned.
+        n_failed: Trials that failed, besides.
+        n_reused: Proposals that were known networks, hence not trained again.
+        best: The best complete run, if there is one.
+        seconds: Since this process began to search.
+        seconds_left: Until the last trial, at the speed so far; None as long as that is not known.
+    """
+
+    n_trained: int
+    n_trials: int
+    n_pruned: int
+    n_failed: int
+    n_reused: int
+    best: Run | None
+    seconds: float
+    seconds_left: float | None
+
+
+class Observer:
+    """Told of what a search does; every method may be left as it is."""
+
+    def search_started(self, search: Search, progress: Progress) -> None:
+        """The study is open, the first trial is about to begin."""
+
+    def epoch_finished(self, trial: int, epoch: int, value: float) -> None:
+        """A trial has trained an epoch (counted from 0) and reached this value of the metric."""
+
+    def trial_finished(self, run: Run, progress: Progress) -> None:
+        """A trial has ended, however it did."""
+
+    def search_finished(self, result: SearchResult) -> None:
+        """The search has ended, by itself or by an interrupt."""

@@ -1,0 +1,159 @@
+"""Training one candidate network from the weights it has, and what came of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ordersearch.data.tensors import TensorSplit
+from ordersearch.errors import DataError
+from ordersearch.training.batch_norm import batch_norm_momentum
+from ordersearch.training.evaluation import DTYPES, SCORES, evaluate
+from ordersearch.training.module import TensorModule, WholeEpoch
+from ordersearch.training.pruning import PruningCallback, missing_metric
+from ordersearch.training.seeds import kept_generators
+from ordersearch.training.settings import TrainingSettings
+from ordersearch.training.trainer import build_trainer, kept_signals, plain_interrupts, quiet
+
+__all__ = ["FitResult", "evaluate", "fit"]
+
+# Dropout draws from the process's generator: two fits at once would draw from each other's noise.
+_TURN = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """What a training came to.
+
+    Attributes:
+        pruned: Whether it was stopped because it could not win.
+        history: One dictionary for each finished epoch: ``"train/loss"`` (mean over the epoch's samples, in training
+            mode, while the weights changed), ``"val/loss"``, ``"val/accuracy"`` or, for regression, ``"val/r2"``
+            (in evaluation mode, after the epoch), ``"seconds"``.
+        n_epochs: Finished epochs.
+        n_parameters: Trainable parameters of the model.
+        seconds: Wall-clock time of the whole call.
+    """
+
+    pruned: bool
+    history: tuple[dict[str, float], ...]
+    n_epochs: int
+    n_parameters: int
+    seconds: float
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last finished epoch's entry of the history."""
+        return dict(self.history[-1])
+
+
+def fit(
+    model: nn.Module,
+    data: TensorSplit,
+    *,
+    settings: TrainingSettings,
+    learning_rate: float,
+    seed: int,
+    report: Callable[[float, int], None] | None = None,
+    should_prune: Callable[[], bool] | None = None,
+) -> FitResult:
+    """Train ``model`` in place and validate it after every epoch.
+
+    On a CPU the history, save for the seconds, is a function of the model's weights and the arguments alone. The
+    caller's random number generators, signal handlers, warning filters and loggers are as before afterwards, and
+    nothing is written. Fits of one process take turns, whichever threads they come from.
+
+    Args:
+        model: The network with its initial weights. Afterwards it is on the settings' device and in their dtype, has
+            no gradients, and is in the mode (training or evaluation) it came in.
+        data: Samples to train and validate on; moved to the device here unless they are there.
+        settings: How to train.
+        learning_rate: The highest of the one-cycle schedule, above 0.
+        seed: The run's seed: fixes batch order and dropout masks, not the initial weights.
+        report: Is given the settings' metric and the epoch, counted from 0, after each validation.
+        should_prune: Is asked after each report whether to stop.
+
+    Raises:
+        DivergedError: A loss is no longer finite after some epoch.
+        MissingMetricError: The settings' metric is not one that this task logs.
+        DataError: There are fewer than two samples to train on, or none to validate on.
+        KeyboardInterrupt: The user interrupted; Lightning's way of exiting the process is undone.
+    """
+    started = time.perf_counter()
+    _require_metric(settings.metric, data)
+    _require_samples(data)
+    device = torch.device(settings.device)
+    n_parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    pruning = PruningCallback(report or _report_nothing, should_prune or _never, settings.metric)
+    with _TURN, ExitStack() as stack:
+        _place(model, device, settings)
+        stack.enter_context(batch_norm_momentum(model, settings.batch_norm_momentum))
+        stack.enter_context(kept_generators(device))
+        placed = data.to(device, dtype=DTYPES[settings.precision], channels_last=settings.channels_last)
+        module = TensorModule(model, placed, settings=settings, learning_rate=learning_rate, seed=seed)
+        _train(module, settings, [pruning])
+    return FitResult(
+        pruned=pruning.pruned,
+        history=tuple(module.history),
+        n_epochs=len(module.history),
+        n_parameters=n_parameters,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _train(module: TensorModule, settings: TrainingSettings, callbacks: list[Any]) -> None:
+    """Run Lightning on a module, then take apart what would keep its network alive or changed."""
+    network = module.network
+    modes = {layer: layer.training for layer in network.modules()}
+    # Lightning's loop switches gradients on, for the whole process and for good.
+    with torch.enable_grad(), quiet(), kept_signals() as put_back_signals:
+        trainer = build_trainer(max_epochs=settings.max_epochs, device=settings.device, callbacks=callbacks)
+        module.before_first_epoch = put_back_signals
+        try:
+            with plain_interrupts(trainer):
+                trainer.fit(module, WholeEpoch(), WholeEpoch())
+        finally:
+            module.release()
+            trainer.strategy.optimizers = []
+            network.zero_grad(set_to_none=True)
+            # Lightning leaves every model on the CPU.
+            network.to(settings.device)
+            for layer, mode in modes.items():
+                layer.training = mode
+
+
+def _place(model: nn.Module, device: torch.device, settings: TrainingSettings) -> None:
+    model.to(device, DTYPES[settings.precision])
+    if settings.channels_last:
+        for parameter in model.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.to(memory_format=torch.channels_last)
+
+
+def _require_metric(metric: str, data: TensorSplit) -> None:
+    logged = ("train/loss", "val/loss", f"val/{SCORES[data.task]}")
+    if metric not in logged:
+        raise missing_metric(metric, logged)
+
+
+def _require_samples(data: TensorSplit) -> None:
+    if len(data.x_train) < 2 or len(data.x_val) < 1:
+        raise DataError(
+            f"The split has {len(data.x_train)} samples to train on and {len(data.x_val)} to validate on, but a "
+            "training needs at least 2 and 1: bring more samples, or hold fewer out."
+        )
+
+
+def _report_nothing(_value: float, _step: int) -> None:
+    """Stands in for a pruner's report."""
+
+
+def _never() -> bool:
+    return False

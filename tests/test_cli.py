@@ -1,0 +1,240 @@
+"""The command line as users meet it: what it prints, what it writes, how it ends."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from ordersearch import load_blocks
+from ordersearch.cli import main
+from ordersearch.data import load_dataset
+from tests.searches import SMALL_SPACE
+
+Run = Callable[..., "Ended"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(SMALL_SPACE)
+    digits = load_dataset("digits")
+    np.savez(tmp_path / "few.npz", x=digits.x[:120, 0], y=digits.y[:120])
+
+    def run_command(*words: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["ordersearch", *words])
+        try:
+            main()
+        except SystemExit as ended:
+            return Ended(int(ended.code or 0), *capsys.readouterr())
+        raise AssertionError("a command line ends with an exit code")
+
+    return run_command
+
+
+def trials(folder: Path) -> list[dict[str, str]]:
+    """The rows of a run's ``trials.csv``."""
+    return list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
+
+
+SMALL = ("few.npz", "--space", "small.yaml", "--max-epochs", "1")
+
+
+def test_a_bare_data_set_searches_and_leaves_its_files(run: Run, tmp_path: Path) -> None:
+    ended = run(*SMALL, "--trials", "3")
+    assert ended.code == 0, ended.err
+    assert "Verdict: 'conv > " in ended.out
+    assert "4 orders (rates counted) are 2 distinct networks" in ended.out
+    assert "optuna-dashboard runs/few-small/study.journal" in ended.out
+    folder = tmp_path / "runs" / "few-small"
+    assert {path.name for path in folder.iterdir()} == {"study.journal", "blocks.yaml", "trials.csv"}
+    rows = trials(folder)
+    assert len(rows) == 3
+    assert {row["state"] for row in rows} <= {"complete", "pruned"}
+    assert load_blocks(folder / "blocks.yaml")["conv"](3, 64) is not None
+    kept = yaml.safe_load((folder / "blocks.yaml").read_text())
+    assert kept["counts"]["distinct_networks"] == 2
+    assert kept["ranking"][0]["blocks"]["conv"]["notation"] in ended.out
+
+
+def test_the_same_command_goes_on_and_then_has_nothing_left_to_do(run: Run, tmp_path: Path) -> None:
+    run(*SMALL, "--trials", "2")
+    assert run(*SMALL, "--trials", "4").code == 0
+    blocks = tmp_path / "runs" / "few-small" / "blocks.yaml"
+    before = blocks.read_text()
+    again = run(*SMALL, "--trials", "4")
+    assert again.code == 0
+    assert "All trials are trained" in again.out
+    assert blocks.read_text() == before
+
+
+def test_another_seed_under_the_same_name_is_refused(run: Run) -> None:
+    run(*SMALL, "--trials", "1")
+    ended = run(*SMALL, "--trials", "1", "--seed", "1")
+    assert ended.code == 2
+    assert "was made with another seed (seed 0, now 1)" in ended.err
+
+
+def test_quiet_prints_the_verdict_alone(run: Run) -> None:
+    ended = run(*SMALL, "--trials", "1", "--quiet")
+    assert ended.out.startswith("Verdict: ")
+    assert ended.out.count("\n") == 1
+
+
+def test_another_place_and_name_are_used(run: Run, tmp_path: Path) -> None:
+    assert run(*SMALL, "--trials", "1", "--out", "mine", "--name", "first try").code == 0
+    assert (tmp_path / "mine" / "first try" / "blocks.yaml").exists()
+
+
+def test_sqlite_holds_a_study_too(run: Run, tmp_path: Path) -> None:
+    assert run(*SMALL, "--trials", "1", "--storage", "sqlite:///study.db").code == 0
+    assert (tmp_path / "study.db").exists()
+    assert not (tmp_path / "runs" / "few-small" / "study.journal").exists()
+
+
+def test_a_table_gets_dense_blocks(run: Run, tmp_path: Path) -> None:
+    ended = run("few.npz", "--input", "table", "--trials", "1", "--max-epochs", "1")
+    assert ended.code == 0
+    assert "mlp: " in ended.out
+    assert (tmp_path / "runs" / "few-dense" / "blocks.yaml").exists()
+
+
+def arrays(folder: Path, name: str, **changes: object) -> str:
+    rng = np.random.default_rng(0)
+    values = {"x": rng.normal(size=(40, 8, 8)), "y": np.arange(40) % 4, **changes}
+    np.savez(folder / name, **values)  # type: ignore[arg-type]
+    return name
+
+
+BAD_COMMANDS = [
+    (["nowhere.npz"], "nowhere.npz"),
+    (["digts"], "Did you mean 'digits'"),
+    (["few.npz", "--space", "cnov"], "Did you mean 'conv'"),
+    (["few.npz", "--space", "missing.yaml"], "missing.yaml: cannot be read"),
+    (["few.npz", "--network", "cn"], "Did you mean 'cnn'"),
+    (["few.npz", "--network", "mlp"], "is made of dense blocks"),
+    (["few.npz", "--metric", "val/acc"], "The metric 'val/acc' was not logged"),
+    (["few.npz", "--device", "tpu"], "it is auto, cpu or cuda"),
+    (["few.npz", "--timeout", "soon"], "a time is written as 90, 90s, 10m or 1h30m"),
+    (["few.npz", "--confirm", "maybe"], "it is auto, off or a number of pairs"),
+    (["few.npz", "--input", "movie"], "movie"),
+    (["few.npz", "--name", "../up"], "a name is at most 120"),
+    (["few.npz", "--no-such-option"], "No such option: --no-such-option"),
+    (["few.npz", "--trials", "0"], "--trials"),
+    (["few.npz", "--storage", "nonsense"], "Storage 'nonsense' cannot be opened"),
+    (["few.npz", "--storage", "sqlite:////nowhere/at/all.db"], "cannot be opened"),
+    (["few.npz", "--storage", "postgresql://ada:secret@localhost:1/x"], "cannot be opened"),
+    (["few.npz", "--out", "few.npz"], "cannot be written"),
+    (["few.npz", "--out", "/proc/runs"], "cannot be written"),
+    ([], "Usage"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), BAD_COMMANDS, ids=[" ".join(words) for words, _ in BAD_COMMANDS])
+def test_bad_options_get_a_sentence_and_leave_nothing_behind(
+    run: Run, tmp_path: Path, words: list[str], message: str
+) -> None:
+    before = {path.name for path in tmp_path.iterdir()}
+    ended = run(*words)
+    said = " ".join((ended.out + ended.err).split())
+    assert ended.code == 2
+    assert message in said
+    assert "Traceback" not in said
+    assert "secret" not in said
+    assert len(said) < 500 or not words
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"y": np.zeros(40, int)}, "class"),
+        ({"y": np.arange(39) % 4}, "39"),
+        ({"x": np.full((40, 8, 8), np.nan)}, "NaN"),
+        ({"x": np.array([None] * 40, object)}, "object"),
+    ],
+    ids=["one class", "labels that do not match", "NaN", "objects"],
+)
+def test_bad_data_get_a_sentence(run: Run, tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    ended = run(arrays(tmp_path, "bad.npz", **changes))
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert message in ended.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_rate_out_of_bounds_and_an_unknown_op_are_said_with_their_place(run: Run, tmp_path: Path) -> None:
+    role = "{order: [weight > activation], weight: [conv], activation: [%s], dropout: [dropout], dropout_rate: [%s]}"
+    (tmp_path / "rate.yaml").write_text("roles: {conv: " + role % ("relu", "0.1, 1.2") + "}")
+    (tmp_path / "op.yaml").write_text("roles: {conv: " + role % ("rleu", "0.1") + "}")
+    expected = "rate.yaml: roles.conv.dropout_rate[1]: got 1.2, but a rate lies in [0, 1)."
+    assert expected in run("few.npz", "--space", "rate.yaml").err
+    assert (
+        "op.yaml: roles.conv.activation[0]: No op is named 'rleu'. Did you mean 'relu'?"
+        in run("few.npz", "--space", "op.yaml").err
+    )
+
+
+def test_an_order_that_shrinks_to_nothing_is_a_result_that_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "shrinking.yaml").write_text(
+        "roles: {conv: {orders: ['conv > max_pool > max_pool > max_pool > max_pool']}}\nnuisance: {lr: [0.01]}"
+    )
+    ended = run("few.npz", "--space", "shrinking.yaml", "--trials", "2", "--max-epochs", "1")
+    assert ended.code == 1
+    assert "No trial was completed (1 does-not-fit)" in ended.out
+    (row,) = trials(tmp_path / "runs" / "few-shrinking")
+    assert row["state"] == "does-not-fit"
+    assert "would get 1x1 for a window of 2" in row["reason"]
+
+
+def test_help_and_version_need_no_torch() -> None:
+    code = (
+        "import sys; from ordersearch.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "sys.exit('torch' in sys.modules or 'optuna' in sys.modules)"
+    )
+    for words in (["--help"], ["search", "--help"], ["--version"]):
+        ended = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout
+
+
+def test_ctrl_c_leaves_a_search_that_the_same_command_goes_on_with(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ordersearch", "digits", "--max-epochs", "2"]
+    search = subprocess.Popen(
+        [*command, "--trials", "500"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    csv_path, deadline = tmp_path / "runs" / "digits-conv" / "trials.csv", time.monotonic() + 120
+    journal = csv_path.with_name("study.journal")
+    while time.monotonic() < deadline and (not journal.exists() or journal.read_text().count("complete") < 2):
+        time.sleep(0.1)
+    search.send_signal(signal.SIGINT)
+    out, err = search.communicate(timeout=60)
+    assert search.returncode == 130, err
+    assert err == ""
+    assert "To go on: python -m ordersearch digits --trials 500 --max-epochs 2" in out
+    n_before = len(csv_path.read_text().splitlines())
+    again = subprocess.run(
+        [*command, "--trials", "5", "--quiet"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert len(csv_path.read_text().splitlines()) >= n_before
