@@ -21,6 +21,7 @@ VARIANTS = {
     "conv": ["conv", "conv(kernel=1)"],
     "group_norm": ["group_norm(groups=2)"],
     "batch_norm": ["batch_norm(momentum=1)"],
+    "dropout": ["dropout", "dropout(p=0.2)"],
     "leaky_relu": ["leaky_relu", "leaky_relu(negative_slope=-0.5)"],
     "max_pool": ["max_pool", "max_pool(kernel=3, stride=2, padding=1)"],
     "avg_pool": [
@@ -158,7 +159,7 @@ def bias_contradictions(dims: int, about: str = "") -> list[str]:
         text = " > ".join(map(str, chosen))
         if about not in text:
             continue
-        distances = [bias_distance(chosen, dims, seed) for seed in SEEDS]
+        distances = [bias_distance(chosen, dims, seed) for seed in SEEDS[:2]]
         if bias_is_redundant(chosen, 0) and max(distances) > TOLERANCE:
             found.append(f"{text} cancels the bias, says the code, but it makes {max(distances):.2g}")
         if not bias_is_redundant(chosen, 0) and max(distances) <= 1e-6:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from ordersearch.documents import write_whole
 from ordersearch.identities import canonical
-from ordersearch.ops import OpSpec, Role
 from ordersearch.spec import BlockSpec
 
 if TYPE_CHECKING:
@@ -119,18 +118,13 @@ def class_name(blocks: Blocks) -> str:
         >>> class_name({"conv": BlockSpec.parse("conv > batch_norm > relu > max_pool > dropout(p=0.1)")})
         'conv > batch_norm > relu > max_pool > dropout'
     """
-    orders = {role: str(BlockSpec(map(_without_rate, canonical(spec)))) for role, spec in blocks.items()}
+    orders = {role: str(canonical(spec).at_rate()) for role, spec in blocks.items()}
     return next(iter(orders.values())) if len(orders) == 1 else "; ".join(f"{r}: {o}" for r, o in orders.items())
 
 
 @lru_cache(maxsize=8192)
 def _class_of(texts: tuple[tuple[str, str], ...]) -> str:
     return class_name({role: BlockSpec.parse(text) for role, text in texts})
-
-
-def _without_rate(op: OpSpec) -> OpSpec:
-    rate = op.kind.param("p") if op.role is Role.DROPOUT else None
-    return op.replace(p=rate.default) if rate else op
 
 
 def setting_digest(canonical_blocks: Mapping[str, str], learning_rate: float) -> str:

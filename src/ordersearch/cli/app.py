@@ -100,3 +100,49 @@ def search(
     from ordersearch.cli.search_command import SearchOptions, run_search
 
     raise typer.Exit(run_search(SearchOptions(**given)))
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def explain(
+    order: Annotated[str, typer.Argument(help="An order: 'conv > batch_norm > relu', or pasted layers.")],
+    other: Annotated[str, typer.Argument(help="Another order: say why the two are one network, or not.")] = "",
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Samples in a batch.", show_default=False)] = None,
+    dims: Annotated[int, typer.Option(min=1, max=3, help="Dimensions of the maps.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Say what an order equals, what it costs and what is known to go wrong with it."""
+    from ordersearch.report.orders import comparison, comparison_lines, explanation, explanation_lines
+    from ordersearch.spec import BlockSpec
+
+    spec = BlockSpec.parse(order)
+    if other:
+        told = comparison(spec, BlockSpec.parse(other))
+        _print(told if as_json else comparison_lines(told))
+    else:
+        told = explanation(spec, batch_size=batch_size, dims=dims)
+        _print(told if as_json else explanation_lines(told))
+
+
+@app.command()
+def classes(
+    space: Annotated[str, typer.Argument(help="A search space: a name or a YAML file.")], as_json: Json = False
+) -> None:
+    """Count a space's orders and distinct networks, and list each network's orders."""
+    from ordersearch.report.orders import class_counts, class_lines
+    from ordersearch.space import SearchSpace
+
+    counted = class_counts(SearchSpace.load(space))
+    _print(counted if as_json else class_lines(counted))
+
+
+def _print(found: Any) -> None:
+    if isinstance(found, dict):
+        import json
+
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        for line in found:
+            print(line)

@@ -119,12 +119,7 @@ class ListedRole(RoleSpace):
         """The block of the list, its dropouts at the rate of the parameters."""
         spec = BlockSpec.parse(str(params["order"]))
         rate = params.get("dropout_rate")
-        return spec if rate is None else at_rate(spec, float(rate))
-
-
-def at_rate(spec: BlockSpec, rate: float) -> BlockSpec:
-    """The block with every dropout in it at this rate."""
-    return BlockSpec(op.replace(p=rate) if op.role is Role.DROPOUT and "p" in op.params else op for op in spec)
+        return spec if rate is None else spec.at_rate(float(rate))
 
 
 @lru_cache(maxsize=1024)

@@ -16,7 +16,7 @@ from ordersearch.errors import SpaceError, unknown_name
 from ordersearch.identities import canonical
 from ordersearch.ops import Role
 from ordersearch.space.files import Place, read_space_file
-from ordersearch.space.role_space import Choice, RoleSpace, at_rate
+from ordersearch.space.role_space import Choice, RoleSpace
 from ordersearch.spec import BlockSpec
 
 if TYPE_CHECKING:
@@ -218,6 +218,13 @@ class SearchSpace:
             found[role] = {name: tuple(members) for name, members in classes.items()}
         return found
 
+    def orders(self, role: str | None = None) -> dict[BlockSpec, tuple[BlockSpec, ...]]:
+        """The classes of a role with the rates left out: canonical order to the orders that are the same network."""
+        found: dict[BlockSpec, dict[BlockSpec, None]] = {}
+        for name, members in self.classes(role).items():
+            found.setdefault(name.at_rate(), {}).update(dict.fromkeys(spec.at_rate() for spec in members))
+        return {name: tuple(members) for name, members in found.items()}
+
     @property
     def n_classes(self) -> int:
         """How many distinct networks the space holds, rates counted."""
@@ -254,7 +261,7 @@ def _in_rates(spec: BlockSpec, space: RoleSpace) -> BlockSpec:
     """A reference that names no rate takes the first rate of the space."""
     rates = space.choices.get("dropout_rate")
     silent = all(op.kind.param("p") is None or op["p"] == 0.5 for op in spec if op.role is Role.DROPOUT)
-    return at_rate(spec, float(rates[0])) if rates and silent else spec
+    return spec.at_rate(float(rates[0])) if rates and silent else spec
 
 
 def shipped_spaces() -> dict[str, Path]:

@@ -70,6 +70,15 @@ class BlockSpec:
         kept = tuple(op for op in self.ops if op.role not in roles)
         return self if len(kept) == len(self.ops) else BlockSpec(kept)
 
+    def at_rate(self, rate: float | None = None) -> BlockSpec:
+        """The same block with every dropout in it at this rate; None stands for the rate that goes without saying.
+
+        Example:
+            >>> str(BlockSpec.parse("linear > relu > dropout(p=0.1)").at_rate())
+            'linear > relu > dropout'
+        """
+        return BlockSpec(_at_rate(op, rate) for op in self.ops)
+
     def __iter__(self) -> Iterator[OpSpec]:
         return iter(self.ops)
 
@@ -97,6 +106,11 @@ class BlockSpec:
 
     def __repr__(self) -> str:
         return f"BlockSpec.parse({self._text!r})"
+
+
+def _at_rate(op: OpSpec, rate: float | None) -> OpSpec:
+    param = op.kind.param("p") if op.role is Role.DROPOUT else None
+    return op.replace(p=param.default if rate is None else rate) if param else op
 
 
 def _check(ops: tuple[OpSpec, ...]) -> None:

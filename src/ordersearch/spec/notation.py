@@ -56,8 +56,8 @@ def read_ops(text: str) -> list[OpSpec]:
 
 
 def _mended(text: str) -> str:
-    """The text without comments and runs of blanks, and with the last bracket of ``model.add(...)`` if it is missing."""
-    plain = re.sub(r"[^\S\n]+", " ", re.sub(r"#[^\n]*", "", text))
+    """The text without comments and runs of blanks, and with the last bracket of ``model.add(...)`` if that lacks."""
+    plain = re.sub(r"\s*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", re.sub(r"#[^\n]*", "", text)))
     return _ADDED.sub(lambda found: found[0] + ")" * (found[0].count("(") - found[0].count(")") == 1), plain)
 
 

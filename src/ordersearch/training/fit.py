@@ -68,7 +68,8 @@ def fit(
 
     On a CPU the history, save for the seconds, is a function of the model's weights and the arguments alone. The
     caller's random number generators, signal handlers, warning filters and loggers are as before afterwards, and
-    nothing is written. Fits of one process take turns, whichever threads they come from.
+    nothing is written. Fits of one process take turns, whichever threads they come from; no other thread may draw from
+    PyTorch's global generator meanwhile (to build its next model, say).
 
     Args:
         model: The network with its initial weights. Afterwards it is on the settings' device and in their dtype, has

@@ -45,7 +45,7 @@ def one_cycle(learning_rate: float, n_steps: int) -> list[float]:
 
     Example:
         >>> [round(rate, 3) for rate in one_cycle(1.0, 4)]
-        [0.431, 0.953, 0.5, 0.047]
+        [0.396, 0.972, 0.556, 0.077]
     """
     return [learning_rate * _fraction((step + 0.5) / n_steps) for step in range(n_steps)]
 
