@@ -135,14 +135,14 @@ def test_next_block_is_named() -> None:
 
 
 @given(equivalent_pairs(residual=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_advice_is_about_the_class(pair: tuple[BlockSpec, BlockSpec]) -> None:
     kept = [{a.code for a in advise(spec) if a.code not in AS_WRITTEN} for spec in pair]
     assert kept[0] == kept[1]
 
 
 @given(block_specs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_advice_is_whole_sentences_once_each(spec: BlockSpec) -> None:
     found = advise(spec, batch_size=4)
     assert len(found) == len(set(found))

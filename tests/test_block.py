@@ -130,6 +130,12 @@ def test_a_linear_residual_block_projects_with_a_linear_layer() -> None:
     assert block(torch.randn(3, 4)).shape == (3, 6)
 
 
+def test_a_shortcut_of_another_size_than_its_branch_is_refused() -> None:
+    block = build("conv(padding=0) > relu > add", 2, 2)
+    with pytest.raises(ShapeError, match=r"cannot add 8x8 maps of the shortcut to 6x6 maps of the branch"):
+        block.output_sizes((8, 8))
+
+
 def test_building_draws_nothing_from_the_global_generator() -> None:
     torch.manual_seed(3)
     expected = torch.rand(1)
@@ -170,6 +176,8 @@ def test_sizes_are_foretold_as_torch_computes_them(text: str, size: int) -> None
     [
         ("conv", {"dims": 4}, r"got dims=4, but maps have 1, 2 or 3 dimensions\."),
         ("linear", {"stride": 2}, r"got stride=2, but a linear block has no stride\."),
+        ("conv(groups=3)", {}, r"got 2 channels in and 2 out, but groups divides both"),
+        ("conv > max_pool(padding=2)", {}, r"'max_pool\(padding=2\)': padding is at most half the kernel"),
         ("conv(kernel=4)", {"stride": 2}, r"padding='same' with an even reach of 4 has no strided form"),
     ],
 )

@@ -65,7 +65,7 @@ def test_splits_do_not_follow_global_state_and_are_pinned() -> None:
     assert (rows[0].test.tolist(), rows[0].validation.tolist(), rows[1].validation.tolist()) == PINNED
 
 
-PINNED: tuple[list[int], list[int], list[int]] = ([5, 8], [1, 4], [3, 7])
+PINNED: tuple[list[int], list[int], list[int]] = ([0, 3], [1, 9], [8, 9])
 
 
 def test_validation_differs_between_splits() -> None:

@@ -238,7 +238,7 @@ def assert_same_network(
         assert float((one - other).abs().max()) <= 1e-9 * scale, (key, str(a), str(b))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(
     equivalent_pairs(max_ops=7, max_pools=3), st.integers(0, 9), st.booleans(), st.booleans(), st.sampled_from([1, 2])
 )
@@ -248,7 +248,7 @@ def test_equivalent_blocks_are_one_network(
     assert_same_network(*pair, seed=seed, pool=pool, dropout=dropout, stride=stride)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(block_specs(max_ops=7, max_pools=3), st.integers(0, 9), st.sampled_from([1, 2]))
 def test_canonical_and_cheapest_are_the_network(spec: BlockSpec, seed: int, stride: int) -> None:
     assert_same_network(spec, canonical(spec), seed=seed, stride=stride)

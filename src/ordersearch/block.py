@@ -78,12 +78,9 @@ def build_block(
         SpecError: The place does not suit the block.
 
     Example:
-        >>> build_block(BlockSpec.parse("conv > batch_norm > relu"), 3, 8)
-        Block(
-          (conv): Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
-          (batch_norm): BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
-          (relu): ReLU()
-        )
+        >>> block = build_block(BlockSpec.parse("conv > batch_norm > relu"), 3, 8)
+        >>> [name for name, layer in block.named_children()], block.conv.bias
+        (['conv', 'batch_norm', 'relu'], None)
     """
     left_out = [role for role, kept in ((Role.POOL, pool), (Role.DROPOUT, dropout)) if not kept]
     built = spec.without(*left_out)

@@ -131,8 +131,20 @@ def _layer_call(
         values["n_groups"] = _largest_divisor(place.in_channels, int(op["groups"] or 1))
     if op.role is Role.WEIGHT and "padding" in op.params:
         values["padding"] = _padding(op, place.stride)
+    _check_call(op, place)
     target, arguments = _resolved(call, values, place.dims)
     return LayerCall(number, name if counts[name] == 1 else f"{name}_{counts[name]}", op, target, arguments)
+
+
+def _check_call(op: OpSpec, place: _Place) -> None:
+    groups = int(op.params.get("groups") or 1)
+    if op.role is Role.WEIGHT and (place.in_channels % groups or place.out_channels % groups):
+        raise SpecError(
+            f"'{op}': got {place.in_channels} channels in and {place.out_channels} out, but groups divides both. "
+            f"Choose other widths or groups."
+        )
+    if op.role is Role.POOL and int(op.params.get("padding") or 0) > int(op["kernel"] or 1) // 2:
+        raise SpecError(f"'{op}': padding is at most half the kernel.")
 
 
 def _resolved(call: Call, values: Mapping[str, Value], dims: int) -> tuple[str, dict[str, Value]]:
@@ -172,28 +184,42 @@ def check_fits(spec: BlockSpec, sizes: Sequence[int], segments: Sequence[Segment
     """The spatial sizes that a block makes of ``sizes``.
 
     Raises:
-        ShapeError: A window is larger than the map that it would slide over; the message names the op.
+        ShapeError: A window is larger than the map that it would slide over, or a shortcut and its branch differ in
+            size; the message names the op.
     """
     given = reached = tuple(sizes)
     for segment in segments:
+        entering = reached
         for layer in segment.layers:
-            if "kernel" in layer.op.params:
-                reached = _after(layer, reached, spec, given)
+            reached = _after(layer, reached, spec, given)
+        if segment.shortcut is not None:
+            joining = entering
+            for layer in segment.shortcut:
+                joining = _after(layer, joining, spec, given)
+            if joining != reached:
+                raise ShapeError(
+                    f"Block '{spec}' cannot add {_by(joining)} maps of the shortcut to {_by(reached)} maps of the "
+                    f"branch: take padding='same' in its convolutions."
+                )
     return reached
 
 
 def _after(layer: LayerCall, sizes: tuple[int, ...], spec: BlockSpec, given: tuple[int, ...]) -> tuple[int, ...]:
     op, arguments = layer.op, layer.arguments
-    if arguments["padding"] == "same":
+    if "kernel" not in op.params or arguments["padding"] == "same":
         return sizes
     window = int(arguments.get("dilation") or 1) * (int(op["kernel"] or 1) - 1) + 1
     stride, padding = int(arguments.get("stride") or window), int(arguments["padding"] or 0)
     if any(size + 2 * padding < window for size in sizes):
         raise ShapeError(
-            f"Block '{spec}' does not fit {_with_article('x'.join(map(str, given)))} input: op {layer.number} "
-            f"({op.name}) would get {'x'.join(map(str, sizes))} for a window of {window}."
+            f"Block '{spec}' does not fit {_with_article(_by(given))} input: op {layer.number} ({op.name}) would get "
+            f"{_by(sizes)} for a window of {window}."
         )
     return tuple((size + 2 * padding - window) // stride + 1 for size in sizes)
+
+
+def _by(sizes: Sequence[int]) -> str:
+    return "x".join(map(str, sizes))
 
 
 def _with_article(text: str) -> str:

@@ -11,13 +11,14 @@ import optuna
 import torch
 
 from ordersearch.data.split import split_tensors
-from ordersearch.errors import DivergedError, OrdersearchError, ShapeError
+from ordersearch.errors import DivergedError, OrdersearchError, ShapeError, SpecError
 from ordersearch.identities import canonical, cheapest
 from ordersearch.networks import Network, build_network
 from ordersearch.results import Attribute, State, next_seed, runs_of_setting, setting_digest
 from ordersearch.spec import BlockSpec
 from ordersearch.training.evaluation import DTYPES
 from ordersearch.training.fit import FitResult, fit
+from ordersearch.training.threads import suited_threads
 
 if TYPE_CHECKING:
     from ordersearch.data.dataset import Dataset
@@ -89,6 +90,17 @@ class Trainer:
             ShapeError: A block does not fit the data.
             DivergedError: The loss is no longer finite.
         """
+        with suited_threads(self.dataset.input_shape):
+            return self._run(setting, seed, split, report, should_prune)
+
+    def _run(
+        self,
+        setting: Setting,
+        seed: int,
+        split: int,
+        report: Callable[[float, int], None] | None,
+        should_prune: Callable[[], bool] | None,
+    ) -> FitResult:
         tensors = self.tensors(split)
         model = build_network(self.network, setting.blocks, self.dataset.input_shape, self.dataset.n_outputs, seed=seed)
         return fit(
@@ -158,7 +170,8 @@ class Objective:
                 seed=seed,
                 split=split,
                 report=lambda value, epoch: self._report(trial, value, epoch),
-                should_prune=trial.should_prune,
+                # A further seed is never pruned: a mean over the seeds that did well would flatter its setting.
+                should_prune=trial.should_prune if seed == self.seed else None,
             )
         except Exception as cause:
             raise _failure(trial, cause) from cause
@@ -224,7 +237,7 @@ def _failure(trial: optuna.Trial, cause: Exception) -> Exception:
 
 
 def _failed_state(cause: Exception) -> State | None:
-    if isinstance(cause, ShapeError):
+    if isinstance(cause, ShapeError | SpecError):
         return State.DOES_NOT_FIT
     if isinstance(cause, DivergedError):
         return State.DIVERGED

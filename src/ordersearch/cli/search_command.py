@@ -197,7 +197,7 @@ def _print_field(console: Console, name: str, text: str) -> None:
 
 
 def _finish(search: Search, result: SearchResult, folder: Path, options: SearchOptions, console: Console) -> int:
-    from ordersearch.report.terminal import result_table, states_line
+    from ordersearch.report.terminal import result_table, savings_line, states_line
     from ordersearch.study.outputs import verdict, write_outputs
 
     try:
@@ -206,8 +206,8 @@ def _finish(search: Search, result: SearchResult, folder: Path, options: SearchO
         raise StorageError(f"{folder}: its files cannot be written ({cause.strerror or cause}).") from cause
     if result.places:
         console.print(result_table(search, result))
-    console.print(states_line(result), markup=False)
-    console.print(ENDINGS[result.ended], markup=False)
+    for line in (states_line(result), savings_line(search, result), f"Ended:   {ENDINGS[result.ended]}"):
+        console.print(line, markup=False, soft_wrap=True)
     Console(highlight=False).print(f"Verdict: {verdict(search, result)}", markup=False, soft_wrap=True)
     console.print(f"Files:   {', '.join(map(str, paths))}", markup=False, soft_wrap=True)
     if result.ended == "interrupted":

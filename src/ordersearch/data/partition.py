@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import operator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordersearch.errors import DataError
+from ordersearch.seeds import derived_seed
 
 # The held-out test part leaves two samples of a class where it can (one to train, one to validate), validation one.
 _LEFT_BY_TEST = 2
@@ -110,7 +110,7 @@ def _hold_out(y: NDArray[Any], fraction: float, *, key: str, left: int) -> tuple
     counts = np.bincount(y)
     sizes = _held_out_sizes(counts, fraction, left=left)
     # RandomState: its stream is frozen for good (NEP 19), so a split means the same rows under every numpy.
-    generator = np.random.RandomState(int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big"))
+    generator = np.random.RandomState(derived_seed(key) % 2**32)
     order = generator.permutation(len(y))
     by_class = order[np.argsort(y[order], kind="stable")]
     rank_in_class = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)

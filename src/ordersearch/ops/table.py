@@ -243,6 +243,7 @@ ACTIVATIONS = (
         GELU,
         GELU,
         params=(Param("approximate", "none", "approximate is 'none' or 'tanh'", lambda v: v in ("none", "tanh")),),
+        torch_positional=("approximate",),
     ),
     _activation("silu", "x sigmoid(x)", "SiLU", aliases=("swish",)),
     _activation("mish", "x tanh(softplus(x))", "Mish"),

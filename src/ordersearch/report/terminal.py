@@ -147,5 +147,13 @@ def states_line(result: SearchResult) -> str:
     """How many trials ended how, and what reuse saved."""
     found = result.counts()
     parts = [f"{found[state]} {state.value}" for state in State if found[state]]
+    return f"Trials:  {', '.join(parts)}."
+
+
+def savings_line(search: Search, result: SearchResult) -> str:
+    """What knowing the identities saved."""
     n_reused = sum(run.n_reused for run in result.runs)
-    return f"Trials: {', '.join(parts)}. {n_reused} proposals were known networks and not trained again."
+    return (
+        f"Saved:   {search.space.n_settings_as_written} settings as written are {search.space.n_settings} distinct ones; "
+        f"{n_reused} proposals were known networks and not trained again."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from ordersearch.spec.notation import read_ops
 
 VERSION = 1
 MAX_CHOICES = 10_000
+MAX_POINTS = 200_000
 TOP_KEYS = ("version", "description", "roles", "nuisance", "references")
 ROLE_KEYS = ("orders", "order", "norm_placement", "weight", "norm", "activation", "pool", "dropout", "dropout_rate")
 REFERENCE_KEYS = ("name", "source", "claim")
@@ -103,6 +105,8 @@ def _numbers(value: Any, place: Place, holds: str, accepts: Any) -> tuple[float,
 
 
 def _role(name: str, value: Any, place: Place) -> RoleSpace:
+    if name in REFERENCE_KEYS:
+        raise place.error(name, f"a role has another name than the keys of a reference: {', '.join(REFERENCE_KEYS)}")
     content = _mapping(value, place, ROLE_KEYS)
     rates: dict[str, tuple[Choice, ...]] = {}
     if "dropout_rate" in content:
@@ -116,6 +120,9 @@ def _role(name: str, value: Any, place: Place) -> RoleSpace:
         role: RoleSpace = ListedRole(name, {"order": _orders(content["orders"], place.at("orders")), **rates})
     else:
         role = PermutedRole(name, {**_parts(content, place), **rates})
+    n_points = math.prod(map(len, role.choices.values()))
+    if n_points > MAX_POINTS:
+        raise place.error(n_points, f"the choices of a role span at most {MAX_POINTS} points; list fewer")
     try:
         role.specs  # noqa: B018 - every block of the space is built once, so that a file that loads is valid
     except OrdersearchError as cause:
@@ -135,10 +142,12 @@ def _orders(value: Any, place: Place) -> tuple[str, ...]:
 def _parts(content: Mapping[str, Any], place: Place) -> dict[str, tuple[Choice, ...]]:
     orders = _list(content.get("order"), place.at("order"))
     parts = sorted(str(orders[0]).split(" > "))
+    is_order = "weight" in parts and set(parts) <= set(PARTS) and len(set(parts)) == len(parts)
     for number, order in enumerate(orders):
-        if not isinstance(order, str) or sorted(order.split(" > ")) != parts or not {"weight", *parts} <= set(PARTS):
+        if not (is_order and isinstance(order, str) and sorted(order.split(" > ")) == parts):
             holds = (
-                f"an order names the parts of the first one, each once, out of {', '.join(PARTS)}, with ' > ' between"
+                f"an order names the parts of the first one, weight among them, each once, out of {', '.join(PARTS)}, "
+                "with ' > ' between"
             )
             raise place.at("order", number).error(order, holds)
     placements = _list(content.get("norm_placement", [NONE]), place.at("norm_placement"))

@@ -235,6 +235,11 @@ class SearchSpace:
         """How many distinct settings the space holds: networks with their rates, times nuisance choices."""
         return self.n_classes * math.prod(len(choices) for choices in self.nuisance.values())
 
+    @property
+    def n_settings_as_written(self) -> int:
+        """How many settings there would be if no order were known to be the same network as another."""
+        return self.n_specs * math.prod(len(choices) for choices in self.nuisance.values())
+
     def settings(self) -> Iterator[dict[str, Choice]]:
         """The parameters of every distinct setting, nuisance ones included; each class by its first member."""
         members = [[(role, found[0]) for found in self.classes(role).values()] for role in self.roles]
@@ -258,8 +263,10 @@ class SearchSpace:
 
 
 def _in_rates(spec: BlockSpec, space: RoleSpace) -> BlockSpec:
-    """A reference that names no rate takes the first rate of the space."""
+    """A reference at the rate that goes without saying takes the first of the space, unless that rate is one of them."""
     rates = space.choices.get("dropout_rate")
+    if spec in space.specs:
+        return spec
     silent = all(op.kind.param("p") is None or op["p"] == 0.5 for op in spec if op.role is Role.DROPOUT)
     return spec.at_rate(float(rates[0])) if rates and silent else spec
 

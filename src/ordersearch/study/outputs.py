@@ -56,6 +56,7 @@ def counts(search: Search, result: SearchResult) -> dict[str, int]:
     return {
         "specs_in_space": search.space.n_specs,
         "distinct_networks": search.space.n_classes,
+        "settings_as_written": search.space.n_settings_as_written,
         "settings": search.space.n_settings,
         "proposals_reused": sum(run.n_reused for run in result.runs),
         **{f"trials_{state.value}": n for state, n in sorted(result.counts().items())},

@@ -17,6 +17,7 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from ordersearch import __version__
 from ordersearch.data.dataset import Dataset
 from ordersearch.errors import StudyMismatchError
 from ordersearch.networks import Network, check_network
@@ -42,7 +43,7 @@ from ordersearch.training.pruning import missing_metric
 from ordersearch.training.settings import TrainingSettings
 
 MAXIMISED = ("accuracy", "r2", "f1", "auroc")
-LIBRARIES = ("ordersearch", "torch", "pytorch-lightning", "optuna", "numpy")
+LIBRARIES = ("torch", "pytorch-lightning", "optuna", "numpy")
 
 
 @dataclass(frozen=True)
@@ -219,8 +220,10 @@ class Search:
         return DistinctSampler(wrapped, self.space, seed=self.seed, max_seeds=self.max_seeds, n_trials=n_trials)
 
     def _pruner(self) -> optuna.pruners.BasePruner:
-        # Regularised orders start slower, so nothing is pruned in the first third of its epochs.
-        return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=self.training.max_epochs // 3)
+        # Regularised orders start slower. Replayed on the full curves of all 174 settings of `conv` on digits, 20 times:
+        # the worst quarter pruned from half the epochs on costs 0.76 of all epochs and keeps the five best
+        # every time; Optuna's median from a third on costs 0.50, keeps the best in 0.75 and the five best in 0.36.
+        return optuna.pruners.PercentilePruner(75.0, n_startup_trials=8, n_warmup_steps=self.training.max_epochs // 2)
 
 
 def ranked(runs: Sequence[Run], direction: StudyDirection) -> list[Place]:
@@ -314,7 +317,7 @@ def quiet_optuna() -> Iterator[None]:
 
 def library_versions() -> dict[str, str]:
     """The versions of ordersearch and of the libraries that its results depend on."""
-    found = {}
+    found = {"ordersearch": __version__}
     for library in LIBRARIES:
         with suppress(importlib.metadata.PackageNotFoundError):
             found[library] = importlib.metadata.version(library)

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-
-def derived_seed(seed: int, purpose: str, epoch: int) -> int:
-    """A seed in 0..2**63-1 that belongs to these three alone, the same on every machine.
-
-    Args:
-        seed: The run's seed.
-        purpose: What is drawn; two purposes never share a stream.
-        epoch: The epoch, counted from 0.
-
-    Example:
-        >>> derived_seed(0, "batches", 0) == derived_seed(0, "noise", 0)
-        False
-    """
-    digest = hashlib.sha256(f"{seed}:{purpose}:{epoch}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+from ordersearch.seeds import derived_seed
 
 
 def epoch_order(n: int, *, seed: int, epoch: int) -> Tensor:
