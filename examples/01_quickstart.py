@@ -21,7 +21,7 @@ def main(n_trials: int = 20, max_epochs: int = 10) -> None:
         print(f"{place.mean:.4f}  {place.order}")
     print(verdict(search, result))
 
-    winner = result.best_run(result.places[0])
+    winner = result.runs_of(result.places[0])[0]
     conv = BlockFactory(BlockSpec.parse(winner.blocks["conv"]))
     print(conv(3, 64))
 

@@ -127,16 +127,16 @@ def result_table(search: Search, result: SearchResult) -> Table:
 
 
 def _metric_keys(result: SearchResult) -> list[str]:
-    return list(result.best_run(result.places[0]).metrics) if result.places else []
+    return list(result.metrics_of(result.places[0])) if result.places else []
 
 
 def _row(number: int, place: Place, result: SearchResult, scores: list[str]) -> list[str]:
-    run = result.best_run(place)
+    run, metrics = result.runs_of(place)[0], result.metrics_of(place)
     spread = f" ± {place.spread:.2g}" if place.spread is not None else ""
     return [
         str(number),
         f"{place.mean:.4g}{spread}",
-        *(f"{run.metrics[key]:.4f}" if key in run.metrics else "" for key in scores),
+        *(f"{metrics[key]:.4f}" if key in metrics else "" for key in scores),
         str(place.n_runs),
         f"{run.learning_rate:g}",
         escape("; ".join(run.blocks.values())),
@@ -154,6 +154,6 @@ def savings_line(search: Search, result: SearchResult) -> str:
     """What knowing the identities saved."""
     n_reused = sum(run.n_reused for run in result.runs)
     return (
-        f"Saved:   {search.space.n_settings_as_written} settings as written are {search.space.n_settings} distinct ones; "
-        f"{n_reused} proposals were known networks and not trained again."
+        f"Saved:   {search.space.n_settings_as_written} settings as written are {search.space.n_settings} distinct "
+        f"ones; {n_reused} proposals were known networks and not trained again."
     )

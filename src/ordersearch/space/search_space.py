@@ -263,7 +263,7 @@ class SearchSpace:
 
 
 def _in_rates(spec: BlockSpec, space: RoleSpace) -> BlockSpec:
-    """A reference at the rate that goes without saying takes the first of the space, unless that rate is one of them."""
+    """A reference at the rate that goes without saying takes the space's first, unless that rate is in the space."""
     rates = space.choices.get("dropout_rate")
     if spec in space.specs:
         return spec

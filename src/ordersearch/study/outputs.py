@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ordersearch.export import BlocksFile, RankedBlocks, write_blocks
 from ordersearch.ranking import Place
-from ordersearch.results import State, distinct_runs, write_trials
+from ordersearch.results import State, write_trials
 from ordersearch.spec import BlockSpec
 from ordersearch.study.search import Search, SearchResult, library_versions
 
@@ -64,15 +64,14 @@ def counts(search: Search, result: SearchResult) -> dict[str, int]:
 
 
 def _ranked_blocks(place: Place, result: SearchResult) -> RankedBlocks:
-    runs = [run for run in distinct_runs(result.runs) if run.setting == place.setting]
-    metrics = {key: sum(run.metrics[key] for run in runs) / len(runs) for key in runs[0].metrics}
+    runs = result.runs_of(place)
     return RankedBlocks(
         blocks={role: BlockSpec.parse(text) for role, text in runs[0].blocks.items()},
         value=place.mean,
         n_runs=place.n_runs,
         trials=tuple(run.trial for run in runs),
         learning_rate=runs[0].learning_rate,
-        metrics=metrics,
+        metrics=result.metrics_of(place),
         name=reference_names(result).get(place.order, ""),
     )
 
@@ -91,10 +90,10 @@ def verdict(search: Search, result: SearchResult) -> str:
     if not result.places:
         return f"No trial was completed ({_why_none(result)}), so no order can be told from another."
     best, metric = result.places[0], search.training.metric
-    run = result.best_run(best)
+    run = result.runs_of(best)[0]
     block = "; ".join(run.blocks.values())
     sentence = f"'{block}' had the best {metric}, {best.mean:.4g}"
-    others = {key: value for key, value in run.metrics.items() if key.startswith("val/") and key != metric}
+    others = {key: value for key, value in result.metrics_of(best).items() if key.startswith("val/") and key != metric}
     if others:
         sentence += f" ({', '.join(f'{key} {value:.4g}' for key, value in others.items())})"
     sentence += f", at a learning rate of {run.learning_rate:g}"

@@ -62,9 +62,14 @@ class SearchResult:
     ended: str
     seconds: float
 
-    def best_run(self, place: Place) -> Run:
-        """The first run of a place's setting."""
-        return next(run for run in self.runs if run.setting == place.setting and run.state is State.COMPLETE)
+    def runs_of(self, place: Place) -> list[Run]:
+        """The complete runs of a place's setting, which its mean is over."""
+        return [run for run in distinct_runs(self.runs) if run.setting == place.setting]
+
+    def metrics_of(self, place: Place) -> dict[str, float]:
+        """The means of all metrics over the runs of a place's setting."""
+        runs = self.runs_of(place)
+        return {key: sum(run.metrics[key] for run in runs) / len(runs) for key in runs[0].metrics}
 
     def counts(self) -> Counter[State]:
         """How many trials ended in which state."""
@@ -220,9 +225,9 @@ class Search:
         return DistinctSampler(wrapped, self.space, seed=self.seed, max_seeds=self.max_seeds, n_trials=n_trials)
 
     def _pruner(self) -> optuna.pruners.BasePruner:
-        # Regularised orders start slower. Replayed on the full curves of all 174 settings of `conv` on digits, 20 times:
-        # the worst quarter pruned from half the epochs on costs 0.76 of all epochs and keeps the five best
-        # every time; Optuna's median from a third on costs 0.50, keeps the best in 0.75 and the five best in 0.36.
+        # Regularised orders start slower. Replayed 20 times on the full curves of all 174 settings of `conv` on digits:
+        # the worst quarter pruned from half the epochs on costs 0.76 of all epochs and keeps the five best every time;
+        # Optuna's median from a third on costs 0.50, keeps the best in 0.75 and the five best in 0.36.
         return optuna.pruners.PercentilePruner(75.0, n_startup_trials=8, n_warmup_steps=self.training.max_epochs // 2)
 
 
