@@ -238,3 +238,23 @@ def test_ctrl_c_leaves_a_search_that_the_same_command_goes_on_with(tmp_path: Pat
     )
     assert again.returncode == 0, again.stderr
     assert len(csv_path.read_text().splitlines()) >= n_before
+
+
+def test_two_processes_share_a_study_and_count_every_run_once(run: Run, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ordersearch", *SMALL, "--trials", "12", "--quiet"]
+    both = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        _, err = process.communicate(timeout=120)
+        assert (process.returncode, err) == (0, "")
+    run(*SMALL, "--trials", "12", "--quiet")
+    folder = tmp_path / "runs" / "few-small"
+    rows = [row for row in trials(folder) if row["state"] == "complete"]
+    for place in yaml.safe_load((folder / "blocks.yaml").read_text())["ranking"]:
+        notation = place["blocks"]["conv"]["notation"]
+        runs = {
+            r["seed"] for r in rows if r["blocks"] == notation and float(r["learning_rate"]) == place["learning_rate"]
+        }
+        assert place["n_runs"] == len(runs) <= 3
+    values: dict[tuple[str, str], str] = {}
+    for row in rows:
+        assert values.setdefault((row["setting"], row["seed"]), row["value"]) == row["value"], "a run has one value"
