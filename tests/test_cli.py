@@ -193,16 +193,44 @@ def test_a_rate_out_of_bounds_and_an_unknown_op_are_said_with_their_place(run: R
     )
 
 
-def test_an_order_that_shrinks_to_nothing_is_a_result_that_is_named(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "shrinking.yaml").write_text(
-        "roles: {conv: {orders: ['conv > max_pool > max_pool > max_pool > max_pool']}}\nnuisance: {lr: [0.01]}"
-    )
+def test_a_space_of_which_no_order_fits_is_refused(run: Run, tmp_path: Path) -> None:
+    text = "roles: {conv: {orders: ['conv > max_pool > max_pool > max_pool > max_pool']}}"
+    (tmp_path / "shrinking.yaml").write_text(text)
     ended = run("few.npz", "--space", "shrinking.yaml", "--trials", "2", "--max-epochs", "1")
+    assert ended.code == 2
+    assert "does not fit an 8x8 input: op 5 (max_pool) would get 1x1 for a window of 2" in ended.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_order_that_does_not_fit_is_a_result_among_others(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mixed.yaml").write_text("roles: {conv: {orders: [conv > max_pool(kernel=9), conv > relu]}}")
+    ended = run("few.npz", "--space", "mixed.yaml", "--max-epochs", "1")
+    assert ended.code == 0, ended.err
+    states = {row["blocks"]: row["state"] for row in trials(tmp_path / "runs" / "few-mixed")}
+    assert states == {"conv > max_pool(kernel=9)": "does-not-fit", "conv > relu": "complete"}
+
+
+def test_a_search_of_which_every_trial_diverges_says_so(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "wild.yaml").write_text("roles: {conv: {orders: [conv > leaky_relu]}}\nnuisance: {lr: [1e+6]}")
+    ended = run("few.npz", "--space", "wild.yaml", "--max-epochs", "8")
     assert ended.code == 1
-    assert "No trial was completed (1 does-not-fit)" in ended.out
-    (row,) = trials(tmp_path / "runs" / "few-shrinking")
-    assert row["state"] == "does-not-fit"
-    assert "would get 1x1 for a window of 2" in row["reason"]
+    assert "No trial was completed (1 diverged)" in ended.out
+
+
+def test_a_timeout_is_kept_to_and_told(run: Run) -> None:
+    ended = run("few.npz", "--space", "wide", "--max-epochs", "1", "--timeout", "2s")
+    assert ended.code == 0
+    assert "2 seconds long" in ended.out
+    assert "The time is up" in ended.out
+
+
+def test_a_broken_journal_is_said_to_be(run: Run, tmp_path: Path) -> None:
+    run(*SMALL, "--trials", "1")
+    journal = tmp_path / "runs" / "few-small" / "study.journal"
+    journal.write_text("garbage\n" + journal.read_text())
+    ended = run(*SMALL, "--trials", "2")
+    assert ended.code == 2
+    assert "study.journal' cannot be opened (JSONDecodeError" in ended.err
 
 
 def test_help_and_version_need_no_torch() -> None:
@@ -218,6 +246,30 @@ def test_help_and_version_need_no_torch() -> None:
         assert ended.stdout
 
 
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL], ids=lambda signum: signum.name)
+def test_a_stopped_or_killed_search_loses_no_run(tmp_path: Path, ending: signal.Signals) -> None:
+    command = [sys.executable, "-m", "ordersearch", "digits", "--quiet", "--trials"]
+    with subprocess.Popen(
+        [*command, "9", "--max-epochs", "4"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as search:
+        journal, deadline = tmp_path / "runs" / "digits-conv" / "study.journal", time.monotonic() + 120
+        while time.monotonic() < deadline and (
+            not journal.exists() or "ordersearch:setting" not in journal.read_text()
+        ):
+            time.sleep(0.01)
+        search.send_signal(ending)
+    assert search.returncode == {signal.SIGTERM: 130, signal.SIGKILL: -signal.SIGKILL}[ending]
+    again = subprocess.run(
+        [*command, "9", "--max-epochs", "4"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    rows = trials(journal.parent)
+    assert "running" not in {row["state"] for row in rows}
+    trained = [row["reference"] for row in rows if row["state"] in ("complete", "pruned")]
+    assert trained.count("convention") == 1
+    assert len({row["setting"] for row in rows if row["state"] in ("complete", "pruned")}) == 9
+
+
 def test_ctrl_c_leaves_a_search_that_the_same_command_goes_on_with(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ordersearch", "digits", "--max-epochs", "2"]
     search = subprocess.Popen(
@@ -230,8 +282,8 @@ def test_ctrl_c_leaves_a_search_that_the_same_command_goes_on_with(tmp_path: Pat
     search.send_signal(signal.SIGINT)
     out, err = search.communicate(timeout=60)
     assert search.returncode == 130, err
-    assert err == ""
-    assert "To go on: python -m ordersearch digits --trials 500 --max-epochs 2" in out
+    assert err == "Interrupted. To go on: python -m ordersearch digits --trials 500 --max-epochs 2\n"
+    assert "Verdict: " in out
     n_before = len(csv_path.read_text().splitlines())
     again = subprocess.run(
         [*command, "--trials", "5", "--quiet"], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +150,17 @@ def test_writing_that_fails_leaves_the_old_file_and_no_half(tmp_path: Path) -> N
         write_yaml(path, {"a": object()})
     assert path.read_text() == "old"
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["folder", "text.txt"]
+
+
+def test_processes_that_write_one_file_at_once_never_leave_half_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    code = (
+        "import sys, pathlib; from ordersearch.documents import write_whole\n"
+        "for _ in range(100): write_whole(pathlib.Path(sys.argv[1]), sys.argv[2] * 50_000)"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(path), letter]) for letter in "ab"]
+    while any(writer.poll() is None for writer in writers):
+        if path.exists():
+            assert path.read_text() in ("a" * 50_000, "b" * 50_000)
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert list(tmp_path.iterdir()) == [path]

@@ -15,7 +15,7 @@ from optuna.storages import InMemoryStorage
 from torch import nn
 
 from ordersearch import objective as objective_module
-from ordersearch.errors import MissingMetricError, NetworkError, StudyMismatchError
+from ordersearch.errors import MissingMetricError, NetworkError, StorageError, StudyMismatchError
 from ordersearch.networks import Network, build_network, find_network
 from ordersearch.objective import Setting, Trainer
 from ordersearch.results import Attribute, Run, State, distinct_runs
@@ -142,6 +142,45 @@ def test_a_study_that_ordersearch_did_not_make_is_left_alone(space: SearchSpace)
         small_search(space).open_study(storage)
 
 
+def test_references_that_an_interrupt_kept_out_of_the_queue_are_queued_on_the_next_opening(space: SearchSpace) -> None:
+    search, storage = small_search(space), InMemoryStorage()
+    study = search.open_study(storage)
+    study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+    again = search.open_study(storage)
+    assert [trial.user_attrs.get(Attribute.REFERENCE) for trial in again.trials] == ["convention", "convention"]
+    assert again.trials[1].state is optuna.trial.TrialState.WAITING
+    assert len(search.open_study(storage).trials) == 2
+
+
+def test_a_run_that_another_worker_has_is_not_trained_twice(space: SearchSpace) -> None:
+    search = small_search(space, max_seeds=1)
+    study = search.open_study(InMemoryStorage())
+    study.enqueue_trial(study.trials[0].system_attrs["fixed_params"])
+    result = search.run(study, n_trials=2)
+    assert [run.state for run in result.runs] == [State.COMPLETE, State.DUPLICATE, State.COMPLETE]
+    assert result.runs[1].reason == "another worker has this run, or had it"
+
+
+def test_a_study_of_the_other_direction_is_left_alone(space: SearchSpace) -> None:
+    storage = InMemoryStorage()
+    optuna.create_study(study_name="small", storage=storage, direction="maximize")
+    with pytest.raises(StudyMismatchError, match=r"Study 'small' exists, but ordersearch did not make it"):
+        small_search(space).open_study(storage)
+
+
+def test_a_failing_storage_ends_a_search_with_a_sentence(space: SearchSpace) -> None:
+    class Full(InMemoryStorage):
+        def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+            if trial_id > 1 and key == Attribute.SECONDS:
+                raise OSError(28, "No space left on device")
+            super().set_trial_user_attr(trial_id, key, value)
+
+    told, search = Told(), small_search(space)
+    with pytest.raises(StorageError, match=r"storage failed \(OSError: .*No space left on device\).*is kept"):
+        search.run(search.open_study(Full()), n_trials=4, observers=[told])
+    assert told.events[-1] == "closed"
+
+
 class InterruptAfter(Observer):
     """Presses Ctrl-C in the middle of a trial."""
 
@@ -227,7 +266,42 @@ def test_forty_trials_leave_no_model_alive_and_no_file(tmp_path: Path, monkeypat
 
 def test_time_up_ends_a_search() -> None:
     search = small_search(SearchSpace.load("conv"))
-    assert search.run(search.open_study(InMemoryStorage()), n_trials=400, timeout=0.3).ended == "time"
+    assert search.run(search.open_study(InMemoryStorage()), n_trials=None, timeout=0.3).ended == "time"
+
+
+@pytest.mark.parametrize(("n_expected", "asks_tpe"), [(30, True), (500, False)])
+def test_a_space_larger_than_the_search_is_left_to_the_sampler(
+    monkeypatch: pytest.MonkeyPatch, n_expected: int, asks_tpe: bool
+) -> None:
+    asked: list[int] = []
+    original = optuna.samplers.TPESampler.sample_relative
+
+    def counted(self: Any, study: Any, trial: Any, space: Any) -> Any:
+        asked.append(trial.number)
+        return original(self, study, trial, space)
+
+    monkeypatch.setattr(optuna.samplers.TPESampler, "sample_relative", counted)
+    search = small_search(SearchSpace.load("conv"), training=TrainingSettings(max_epochs=1, batch_size=64))
+    search.run(search.open_study(InMemoryStorage()), n_trials=12, n_expected=n_expected)
+    assert bool(asked) is asks_tpe
+
+
+@pytest.mark.parametrize("max_epochs", [1, 2, 3])
+@pytest.mark.parametrize("metric", ["val/loss", "val/accuracy"])
+def test_a_trial_is_never_pruned_when_there_is_nothing_left_to_save(max_epochs: int, metric: str) -> None:
+    training = TrainingSettings(max_epochs=max_epochs, batch_size=32, metric=metric)
+    search = small_search(SearchSpace.load("conv"), training=training)
+    result = search.run(search.open_study(InMemoryStorage()), n_trials=40)
+    pruned = [run.n_epochs for run in result.runs if run.state is State.PRUNED]
+    assert all(n_epochs < max_epochs for n_epochs in pruned)
+    assert bool(pruned) is (max_epochs > 1)
+
+
+def test_only_first_seeds_are_pruned() -> None:
+    search = small_search(SearchSpace.load("dense"), network=find_network("mlp"), max_seeds=2)
+    result = search.run(search.open_study(InMemoryStorage()), n_trials=140)
+    assert {run.seed for run in result.runs if run.state is State.PRUNED} == {0}
+    assert {run.seed for run in result.runs if run.state is State.COMPLETE} == {0, 1}
 
 
 class Told(Observer):
@@ -245,6 +319,9 @@ class Told(Observer):
     def trial_finished(self, run: Run, progress: Progress) -> None:
         self.events.append((run.state, progress.n_trained))
 
+    def closed(self) -> None:
+        self.events.append("closed")
+
     def search_finished(self, result: SearchResult) -> None:
         self.events.append(("finished", result.ended))
 
@@ -257,6 +334,7 @@ def test_observers_are_told_in_order(space: SearchSpace) -> None:
         ("epoch", 0, 0),
         ("epoch", 0, 1),
         (State.COMPLETE, 1),
+        "closed",
         ("finished", "trials"),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Hashable
 from pathlib import Path
@@ -96,7 +97,8 @@ def write_yaml(path: Path, values: Any) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file in one step, so that nobody ever sees half of it."""
-    half = path.with_name(path.name + ".part")
+    # Each process writes a half of its own: two may write the same file at once.
+    half = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         half.write_text(text, encoding="utf-8")
         half.replace(path)

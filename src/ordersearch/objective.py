@@ -133,6 +133,7 @@ class Objective:
         trainer: What trains a setting.
         seed: First of the search's seeds; also its split.
         max_seeds: How many seeds of one setting the search trains at most.
+        worker: This process's name, which its trials carry.
         on_epoch: Told of every epoch: trial number, epoch from 0, metric.
         reused: How many proposals for a trial were known networks.
     """
@@ -144,6 +145,7 @@ class Objective:
         *,
         seed: int,
         max_seeds: int,
+        worker: str = "",
         on_epoch: Callable[[int, int, float], None] | None = None,
         reused: Callable[[int], int] | None = None,
     ) -> None:
@@ -151,6 +153,7 @@ class Objective:
         self.trainer = trainer
         self.seed = seed
         self.max_seeds = max_seeds
+        self.worker = worker
         self.on_epoch = on_epoch
         self.reused = reused
 
@@ -161,26 +164,34 @@ class Objective:
             TrialPruned: The pruner stopped it.
             TrialFailed: It gave no value: it does not fit, diverged, ran out of memory or crashed.
         """
-        setting = self._setting(trial)
-        seed, split = self._next_run(trial, setting)
-        self._describe(trial, setting, seed, split)
+        trial.set_user_attr(Attribute.WORKER, self.worker)
         try:
-            result = self.trainer.run(
-                setting,
-                seed=seed,
-                split=split,
-                report=lambda value, epoch: self._report(trial, value, epoch),
-                # A further seed is never pruned: a mean over the seeds that did well would flatter its setting.
-                should_prune=trial.should_prune if seed == self.seed else None,
-            )
+            result = self._train(trial)
         except Exception as cause:
-            raise _failure(trial, cause) from cause
+            failure = _failure(trial, cause)
+            if failure is None:
+                raise
+            raise failure from cause
         finally:
             gc.collect()
         _keep(trial, result)
         if result.pruned:
             raise optuna.TrialPruned(f"pruned after epoch {result.n_epochs}")
         return result.metrics[self.trainer.training.metric]
+
+    def _train(self, trial: optuna.Trial) -> FitResult:
+        setting = self._setting(trial)
+        seed, split = self._next_run(trial, setting)
+        self._describe(trial, setting, seed, split)
+        watch = _Epochs(trial, self.trainer.training.max_epochs, self.on_epoch)
+        return self.trainer.run(
+            setting,
+            seed=seed,
+            split=split,
+            report=watch.report,
+            # A further seed is never pruned: a mean over the seeds that did well would flatter its setting.
+            should_prune=watch.should_prune if seed == self.seed else None,
+        )
 
     def _setting(self, trial: optuna.Trial) -> Setting:
         # Every parameter is asked for, inactive ones too: a sampler learns only from trials that have them all.
@@ -197,11 +208,11 @@ class Objective:
             return kept[Attribute.SEED], kept.get(Attribute.SPLIT, self.seed)
         runs = runs_of_setting(trial.study, setting.digest, besides=trial.number)
         seed = next_seed(runs, self.seed, self.max_seeds)
-        # Two workers can choose the last free seed at once; what both train is counted once.
-        return (self.seed if seed is None else seed), self.seed
+        if seed is None:
+            raise _DuplicateError("another worker has this run, or had it")
+        return seed, self.seed
 
     def _describe(self, trial: optuna.Trial, setting: Setting, seed: int, split: int) -> None:
-        trial.set_user_attr(Attribute.SETTING, setting.digest)
         trial.set_user_attr(Attribute.BLOCKS, {role: str(spec) for role, spec in setting.blocks.items()})
         trial.set_user_attr(Attribute.CANONICAL, dict(setting.canonical))
         trial.set_user_attr(Attribute.LEARNING_RATE, setting.learning_rate)
@@ -209,11 +220,31 @@ class Objective:
         trial.set_user_attr(Attribute.SPLIT, split)
         if self.reused is not None:
             trial.set_user_attr(Attribute.REUSED, self.reused(trial.number))
+        # Last, since whoever reads a setting takes the rest of the description for there.
+        trial.set_user_attr(Attribute.SETTING, setting.digest)
 
-    def _report(self, trial: optuna.Trial, value: float, epoch: int) -> None:
-        trial.report(value, epoch)
+
+class _DuplicateError(Exception):
+    """A run that is not trained because another worker has it."""
+
+
+class _Epochs:
+    """Reports a trial's epochs, and asks the pruner while there is anything left to save."""
+
+    def __init__(
+        self, trial: optuna.Trial, max_epochs: int, on_epoch: Callable[[int, int, float], None] | None
+    ) -> None:
+        self.trial, self.max_epochs, self.on_epoch = trial, max_epochs, on_epoch
+        self.n_reported = 0
+
+    def report(self, value: float, epoch: int) -> None:
+        self.n_reported = epoch + 1
+        self.trial.report(value, epoch)
         if self.on_epoch is not None:
-            self.on_epoch(trial.number, epoch, value)
+            self.on_epoch(self.trial.number, epoch, value)
+
+    def should_prune(self) -> bool:
+        return self.n_reported < self.max_epochs and self.trial.should_prune()
 
 
 def _keep(trial: optuna.Trial, result: FitResult) -> None:
@@ -225,18 +256,21 @@ def _keep(trial: optuna.Trial, result: FitResult) -> None:
     trial.set_user_attr(Attribute.PARAMETERS, result.n_parameters)
 
 
-def _failure(trial: optuna.Trial, cause: Exception) -> Exception:
-    """The failure as a result of the trial, or the error itself where every other trial would meet it, too."""
+def _failure(trial: optuna.Trial, cause: Exception) -> TrialFailed | None:
+    """The failure as a result of the trial; None where every other trial would meet it, too."""
     state = _failed_state(cause)
     if state is None:
-        return cause
-    reason = str(cause) if isinstance(cause, OrdersearchError) else f"{type(cause).__name__}: {cause}"
+        return None
+    is_told = isinstance(cause, OrdersearchError | _DuplicateError)
+    reason = str(cause) if is_told else f"{type(cause).__name__}: {cause}"
     trial.set_user_attr(Attribute.STATE, state)
     trial.set_user_attr(Attribute.REASON, reason[:500])
     return TrialFailed(f"{state}: {reason}")
 
 
 def _failed_state(cause: Exception) -> State | None:
+    if isinstance(cause, _DuplicateError):
+        return State.DUPLICATE
     if isinstance(cause, ShapeError | SpecError):
         return State.DOES_NOT_FIT
     if isinstance(cause, DivergedError):

@@ -35,6 +35,7 @@ class Attribute(StrEnum):
     SETTING = "ordersearch:setting"
     LEARNING_RATE = "ordersearch:lr"
     SEED = "ordersearch:seed"
+    WORKER = "ordersearch:worker"
     SPLIT = "ordersearch:split"
     REFERENCE = "ordersearch:reference"
     STATE = "ordersearch:state"
@@ -57,11 +58,15 @@ class State(StrEnum):
     OUT_OF_MEMORY = "out-of-memory"
     CRASHED = "crashed"
     INTERRUPTED = "interrupted"
+    DUPLICATE = "duplicate"
+    """Another worker had the run already."""
     RUNNING = "running"
     WAITING = "waiting"
 
 
+KNOWN_STATES = frozenset(state.value for state in State)
 TRAINED = frozenset({State.COMPLETE, State.PRUNED})
+RETRIED = frozenset({State.CRASHED, State.OUT_OF_MEMORY})
 FAILED = frozenset({State.DOES_NOT_FIT, State.DIVERGED, State.OUT_OF_MEMORY, State.CRASHED})
 
 
@@ -151,8 +156,8 @@ def next_seed(runs: Iterable[Run], first: int, max_seeds: int) -> int | None:
     """The seed that a setting should be trained with next, or None when it has had its runs.
 
     A new setting takes the first seed, one whose runs are complete the next, up to ``max_seeds``. One that was pruned
-    has had its chance, one that does not fit or diverges would do so again. One that crashed, ran out of memory or was
-    interrupted is tried once more with the same seed.
+    has had its chance, one that does not fit or diverges would do so again, and one under way is waited for. One that
+    crashed, ran out of memory or was interrupted is tried once more with the same seed.
 
     Args:
         runs: All runs of the setting.
@@ -160,12 +165,12 @@ def next_seed(runs: Iterable[Run], first: int, max_seeds: int) -> int | None:
         max_seeds: The most seeds that a setting is trained with.
     """
     runs = list(runs)
-    if any(run.state in (State.PRUNED, State.DOES_NOT_FIT, State.DIVERGED) for run in runs):
+    if any(run.state in (State.PRUNED, State.DOES_NOT_FIT, State.DIVERGED, State.RUNNING) for run in runs):
         return None
-    under_way = {run.seed for run in runs if run.state in (State.COMPLETE, State.RUNNING)}
+    complete = {run.seed for run in runs if run.state is State.COMPLETE}
     for seed in range(first, first + max_seeds):
-        if seed not in under_way:
-            tries = sum(run.seed == seed and run.state in (State.CRASHED, State.OUT_OF_MEMORY) for run in runs)
+        if seed not in complete:
+            tries = sum(run.seed == seed and run.state in RETRIED for run in runs)
             return seed if tries < 2 else None
     return None
 
@@ -196,14 +201,14 @@ def run_of(trial: FrozenTrial) -> Run:
 def _state(trial: FrozenTrial) -> State:
     kept = trial.user_attrs.get(Attribute.STATE)
     by_optuna = {"COMPLETE": State.COMPLETE, "PRUNED": State.PRUNED, "RUNNING": State.RUNNING, "WAITING": State.WAITING}
-    return by_optuna.get(trial.state.name) or (State(kept) if kept in FAILED else State.INTERRUPTED)
+    return by_optuna.get(trial.state.name) or (State(kept) if kept in KNOWN_STATES else State.INTERRUPTED)
 
 
 def distinct_runs(runs: Iterable[Run]) -> list[Run]:
     """The complete runs, each (setting, seed, split) once, whoever trained it and however often."""
     found: dict[tuple[str, int, int], Run] = {}
     for run in runs:
-        if run.state is State.COMPLETE:
+        if run.state is State.COMPLETE and run.setting:
             found.setdefault((run.setting, run.seed, run.split), run)
     return list(found.values())
 

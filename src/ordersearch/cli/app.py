@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,6 +40,10 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line and exit: errors in what was given get one or two sentences and the code 2."""
+    # Threads that spin while they wait for each other starve on a busy machine. At 28x28 with two threads, an epoch of
+    # 4800 samples took 0.40 s spinning and 0.42 s sleeping on an idle machine, 4.8 s and 0.88 s on a busy one (5 each).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
     except OrdersearchError as error:
@@ -46,6 +52,11 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+
+
+def _interrupt(signum: int, _frame: object) -> None:
+    """End as Ctrl-C does: a search that a machine is taken from can be gone on with."""
+    raise KeyboardInterrupt(f"signal {signum}")
 
 
 def _version(asked: bool) -> None:

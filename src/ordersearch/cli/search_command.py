@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,29 +79,40 @@ def parse_duration(text: str) -> float | None:
 
 
 def run_search(options: SearchOptions) -> int:
-    """Search, print and write what came out; the exit code."""
+    """Search, print and write what came out; the exit code. Ctrl-C is answered with how to go on, whenever it comes."""
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print(f"Interrupted. To go on: {resume_command(options)}", file=sys.stderr)
+        return 130
+
+
+def _run(options: SearchOptions) -> int:
     timeout = parse_duration(options.timeout)
     _check_options(options)
     dataset = load_dataset(options.dataset, input=options.input)
     space = SearchSpace.load(options.space or ("conv" if dataset.dims else "dense"))
     # torch comes in here, after all that can be said without it.
     from ordersearch.objective import Trainer
+    from ordersearch.study.plan import require_an_order_that_fits
     from ordersearch.study.storage import open_storage, run_folder
 
     search = _search(options, dataset, space)
+    trainer = Trainer(dataset, search.network, search.training)
+    require_an_order_that_fits(trainer, space)
     location = options.storage or str(options.out / search.name / "study.journal")
     # A storage elsewhere is opened first, so that nothing is left behind when it cannot be.
     storage = open_storage(location) if options.storage else None
     folder = run_folder(options.out, search.name)
     study = search.open_study(storage or open_storage(location))
     console = _console(quiet=options.quiet)
-    trainer = Trainer(dataset, search.network, search.training)
     _print_start(console, search)
-    n_trials = options.trials or _planned_trials(study, search, trainer, timeout)
-    _print_plan(console, search, n_trials, location)
+    n_trials, n_expected = _planned_trials(study, search, trainer, options.trials, timeout)
+    _print_plan(console, search, n_trials, timeout, location)
     result = search.run(
         study,
         n_trials=n_trials,
+        n_expected=n_expected,
         timeout=timeout,
         trainer=trainer,
         observers=[] if options.quiet else [_observer(console)],
@@ -144,17 +159,22 @@ def _device(asked: str) -> str:
     return "cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def _planned_trials(study: Study, search: Search, trainer: Trainer, timeout: float | None) -> int:
-    """The number planned when the study was made; measured now where there is none."""
+def _planned_trials(
+    study: Study, search: Search, trainer: Trainer, asked: int | None, timeout: float | None
+) -> tuple[int | None, int]:
+    """How many trials to stop at, and how many there will be about; measured where the study does not say."""
     from ordersearch.results import Attribute
     from ordersearch.study.plan import planned_trials
 
-    if timeout:
-        return search.space.n_settings * search.max_seeds
+    if asked is not None:
+        return asked, asked
+    if timeout is not None:
+        most = search.space.n_settings * search.max_seeds
+        return None, planned_trials(trainer, search.space, split=search.seed, budget_seconds=timeout, most=most)
     if Attribute.N_TRIALS not in study.user_attrs:
         study.set_user_attr(Attribute.N_TRIALS, planned_trials(trainer, search.space, split=search.seed))
     planned: int = study.user_attrs[Attribute.N_TRIALS]
-    return planned
+    return planned, planned
 
 
 def _console(*, quiet: bool) -> Console:
@@ -180,15 +200,14 @@ def _print_start(console: Console, search: Search) -> None:
     _print_field(console, "Network", f"{search.network.name}: {search.network.summary}")
 
 
-def _print_plan(console: Console, search: Search, n_trials: int, location: str) -> None:
+def _print_plan(console: Console, search: Search, n_trials: int | None, timeout: float | None, location: str) -> None:
     from ordersearch.study.storage import without_password
 
     training = search.training
-    _print_field(
-        console,
-        "Plan",
-        f"{n_trials} trials of up to {training.max_epochs} epochs on {training.device}, by {training.metric}",
-    )
+    count = "trials" if n_trials is None else f"{n_trials} trials"
+    during = "" if timeout is None else f", {timeout:g} seconds long"
+    plan = f"{count} of up to {training.max_epochs} epochs on {training.device}{during}, by {training.metric}"
+    _print_field(console, "Plan", plan)
     _print_field(console, "Watch", f"optuna-dashboard {shlex.quote(without_password(location))}")
 
 
@@ -200,10 +219,11 @@ def _finish(search: Search, result: SearchResult, folder: Path, options: SearchO
     from ordersearch.report.terminal import result_table, savings_line, states_line
     from ordersearch.study.outputs import verdict, write_outputs
 
-    try:
-        paths = write_outputs(folder, search, result)
-    except OSError as cause:
-        raise StorageError(f"{folder}: its files cannot be written ({cause.strerror or cause}).") from cause
+    with _uninterrupted():
+        try:
+            paths = write_outputs(folder, search, result)
+        except OSError as cause:
+            raise StorageError(f"{folder}: its files cannot be written ({cause.strerror or cause}).") from cause
     if result.places:
         console.print(result_table(search, result))
     for line in (states_line(result), savings_line(search, result), f"Ended:   {ENDINGS[result.ended]}"):
@@ -211,9 +231,18 @@ def _finish(search: Search, result: SearchResult, folder: Path, options: SearchO
     Console(highlight=False).print(f"Verdict: {verdict(search, result)}", markup=False, soft_wrap=True)
     console.print(f"Files:   {', '.join(map(str, paths))}", markup=False, soft_wrap=True)
     if result.ended == "interrupted":
-        console.print(f"Interrupted. To go on: {resume_command(options)}", markup=False, soft_wrap=True)
-        return 130
+        raise KeyboardInterrupt
     return 0 if result.places else 1
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put off a further Ctrl-C until what is inside is done."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def resume_command(options: SearchOptions) -> str:

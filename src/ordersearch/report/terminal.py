@@ -14,7 +14,8 @@ from ordersearch.ranking import Place
 from ordersearch.results import Run, State
 from ordersearch.study.observer import Observer, Progress
 from ordersearch.study.outputs import reference_names
-from ordersearch.study.search import Search, SearchResult
+from ordersearch.study.result import SearchResult
+from ordersearch.study.search import Search
 
 N_SHOWN = 10
 
@@ -73,7 +74,7 @@ class LiveScreen(Observer):
         """Show what it came to."""
         self._update(progress)
 
-    def search_finished(self, result: SearchResult) -> None:
+    def closed(self) -> None:
         """Close the screen."""
         self._now = Text("")
         if self._live is not None:
@@ -101,7 +102,7 @@ class PlainLines(Observer):
         """Print what it came to, and where the search stands."""
         value = f" {run.value:.4g}" if run.value is not None else f" {run.reason}" if run.reason else ""
         left = "" if progress.seconds_left is None else f", {duration(progress.seconds_left)} left"
-        done = f"[{progress.n_trained}/{progress.n_trials}{left}]"
+        done = f"[{progress.n_trained}/{progress.n_trials or '?'}{left}]"
         self._console.print(
             f"{done} trial {run.trial} {run.state}{value}: {'; '.join(run.blocks.values())}",
             markup=False,

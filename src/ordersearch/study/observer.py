@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ordersearch.results import Run
-    from ordersearch.study.search import Search, SearchResult
+    from ordersearch.study.result import SearchResult
+    from ordersearch.study.search import Search
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Progress:
 
     Attributes:
         n_trained: Trials that are complete or pruned.
-        n_trials: How many there are to be.
+        n_trials: How many there are to be; None where the time decides.
         n_pruned: Those of them that were pruned.
         n_failed: Trials that failed, besides.
         n_reused: Proposals that were known networks, hence not trained again.
@@ -26,7 +27,7 @@ class Progress:
     """
 
     n_trained: int
-    n_trials: int
+    n_trials: int | None
     n_pruned: int
     n_failed: int
     n_reused: int
@@ -46,6 +47,9 @@ class Observer:
 
     def trial_finished(self, run: Run, progress: Progress) -> None:
         """A trial has ended, however it did."""
+
+    def closed(self) -> None:
+        """No more trials are told of, however that came: put back what was changed on the screen."""
 
     def search_finished(self, result: SearchResult) -> None:
         """The search has ended, by itself or by an interrupt."""

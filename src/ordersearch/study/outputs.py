@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+from contextlib import suppress
 from pathlib import Path
 
+from ordersearch import __version__
 from ordersearch.export import BlocksFile, RankedBlocks, write_blocks
 from ordersearch.ranking import Place
 from ordersearch.results import State, write_trials
 from ordersearch.spec import BlockSpec
-from ordersearch.study.search import Search, SearchResult, library_versions
+from ordersearch.study.result import SearchResult
+from ordersearch.study.search import Search
 
 N_RANKED = 5
+LIBRARIES = ("torch", "pytorch-lightning", "optuna", "numpy")
 
 
 def write_outputs(folder: Path, search: Search, result: SearchResult) -> list[Path]:
@@ -113,3 +118,12 @@ def _why_none(result: SearchResult) -> str:
         ", ".join(f"{n} {state.value}" for state, n in sorted(found.items()) if state is not State.WAITING)
         or "none ran"
     )
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of ordersearch and of the libraries that its results depend on."""
+    found = {"ordersearch": __version__}
+    for library in LIBRARIES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[library] = importlib.metadata.version(library)
+    return found

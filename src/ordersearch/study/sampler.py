@@ -35,10 +35,13 @@ class DistinctSampler(BaseSampler):
         space: What is searched.
         seed: The study's first seed.
         max_seeds: How many seeds of one setting are trained at most.
-        n_trials: How many trials the search is to have; a space of fewer settings is gone through exhaustively.
+        n_trials: How many trials the search is to have; a space of fewer settings is gone through exhaustively, and
+            with None any space is.
     """
 
-    def __init__(self, wrapped: BaseSampler, space: SearchSpace, *, seed: int, max_seeds: int, n_trials: int) -> None:
+    def __init__(
+        self, wrapped: BaseSampler, space: SearchSpace, *, seed: int, max_seeds: int, n_trials: int | None
+    ) -> None:
         self.wrapped = wrapped
         self.space = space
         self.seed = seed
@@ -49,15 +52,15 @@ class DistinctSampler(BaseSampler):
     @property
     def is_exhaustive(self) -> bool:
         """Whether the space is gone through setting by setting."""
-        return self.space.n_settings <= min(self.n_trials, MAX_LISTED)
+        return self.space.n_settings <= min(self.n_trials or MAX_LISTED, MAX_LISTED)
 
     def n_reused(self, trial: int) -> int:
         """How many proposals for a trial were known networks, hence not trained again."""
         return self._reused.get(trial, 0)
 
-    def is_done(self, study: Study) -> bool:
-        """Whether every setting of the space has had its runs."""
-        return self.space.n_settings <= MAX_LISTED and not self._open_settings(_by_setting(study))
+    def is_done(self, runs: Sequence[Run]) -> bool:
+        """Whether every setting of the space has had its runs, or has them under way."""
+        return self.space.n_settings <= MAX_LISTED and not self._open_settings(_by_setting(runs))
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The whole flat space, whatever earlier trials asked for."""
@@ -69,19 +72,24 @@ class DistinctSampler(BaseSampler):
         """The parameters of a setting that has runs left; none for a trial whose parameters were enqueued."""
         if "fixed_params" in trial.system_attrs:
             return {}
-        runs = _by_setting(study)
+        runs = _by_setting(read_runs(study))
         generator = random.Random(derived_seed(self.seed, "proposals", trial.number))
-        for redraw in range(0 if self.is_exhaustive else MAX_REDRAWS):
-            self._reused[trial.number] = redraw
+        known: set[str] = set()
+        for _ in range(0 if self.is_exhaustive else MAX_REDRAWS):
             proposed = self.wrapped.sample_relative(study, trial, search_space) or self._random_point(generator)
             point, digest = self._distinct(proposed)
             if next_seed(runs.get(digest, ()), self.seed, self.max_seeds) is not None:
+                self._reused[trial.number] = len(known)
                 return point
+            known.add(digest)
+        self._reused[trial.number] = len(known)
         return self._listed(study, runs, generator)
 
     def _listed(self, study: Study, runs: Mapping[str, list[Run]], generator: random.Random) -> dict[str, Any]:
         """One of the settings with the fewest runs: any one while they have none, then the best."""
-        remaining = self._open_settings(runs) if self.space.n_settings <= MAX_LISTED else []
+        if self.space.n_settings > MAX_LISTED:
+            return self._random_point(generator)
+        remaining = self._open_settings(runs)
         if not remaining:
             study.stop()
             return self._random_point(generator)
@@ -90,7 +98,7 @@ class DistinctSampler(BaseSampler):
         if fewest == 0:
             return self._points[generator.choice(equal)]
         sign = -1 if study.direction is StudyDirection.MAXIMIZE else 1
-        return self._points[min(equal, key=lambda digest: (sign * _mean(runs[digest]), digest))]
+        return self._points[min(equal, key=lambda digest: (_mean(runs[digest], sign), digest))]
 
     def _open_settings(self, runs: Mapping[str, list[Run]]) -> list[str]:
         return [d for d in self._points if next_seed(runs.get(d, ()), self.seed, self.max_seeds) is not None]
@@ -135,13 +143,14 @@ class DistinctSampler(BaseSampler):
         self.wrapped.reseed_rng()
 
 
-def _by_setting(study: Study) -> dict[str, list[Run]]:
+def _by_setting(runs: Sequence[Run]) -> dict[str, list[Run]]:
     found: dict[str, list[Run]] = {}
-    for run in read_runs(study):
+    for run in runs:
         found.setdefault(run.setting, []).append(run)
     return found
 
 
-def _mean(runs: list[Run]) -> float:
+def _mean(runs: list[Run], sign: int) -> float:
+    """The mean of the runs' values times ``sign``, so that less is better; without a value, worst of all."""
     values = [run.value for run in runs if run.value is not None]
-    return sum(values) / len(values) if values else float("inf")
+    return sign * sum(values) / len(values) if values else float("inf")

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from json import JSONDecodeError
 from pathlib import Path
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from sqlalchemy.exc import SQLAlchemyError
 
-from ordersearch.errors import StorageError
+from ordersearch.errors import OrdersearchError, StorageError
 
 JOURNAL_ENDINGS = (".journal", ".log")
 
@@ -45,13 +51,18 @@ def open_storage(location: str) -> BaseStorage:
     """
     try:
         if location.endswith(JOURNAL_ENDINGS) and "://" not in location:
-            return _open_journal(Path(location))
+            return _read_once(_open_journal(Path(location)))
         if "://" not in location:
             raise ValueError("a storage is a path that ends in .journal or .log, or a URL such as sqlite:///study.db")
-        return optuna.storages.get_storage(location)
+        return _read_once(optuna.storages.get_storage(location))
     except Exception as cause:
         reason = without_password(f"{type(cause).__name__}: {cause}".splitlines()[0])
         raise StorageError(f"Storage {without_password(location)!r} cannot be opened ({reason[:300]}).") from cause
+
+
+def _read_once(storage: BaseStorage) -> BaseStorage:
+    storage.get_all_studies()
+    return storage
 
 
 def _open_journal(path: Path) -> BaseStorage:
@@ -70,3 +81,35 @@ def without_password(text: str) -> str:
         'postgresql://ada:***@localhost/studies'
     """
     return re.sub(r"(\w+://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn what a failing storage raises into a StorageError that says how to go on."""
+    try:
+        yield
+    except OrdersearchError:
+        raise
+    except (OSError, SQLAlchemyError, StorageInternalError, JSONDecodeError, AssertionError) as error:
+        # Optuna meets an OSError in the middle of ending a trial with an AssertionError of its own.
+        cause = error.__context__ if isinstance(error, AssertionError) else error
+        if not isinstance(cause, OSError | SQLAlchemyError | StorageInternalError | JSONDecodeError):
+            raise
+        reason = without_password(f"{type(cause).__name__}: {cause}".splitlines()[0])[:300]
+        raise StorageError(
+            f"The study's storage failed ({reason}). What was finished before is kept; the same command goes on when "
+            f"the storage is well again."
+        ) from error
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Keep Optuna's log lines, a traceback for every failed trial among them, off the screen."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)

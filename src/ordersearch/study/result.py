@@ -1,0 +1,56 @@
+"""What a search found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ordersearch.ranking import Observation, Place, rank
+from ordersearch.results import Run, State, distinct_runs
+
+SPOILT = frozenset({State.PRUNED, State.DIVERGED})
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        runs: Every trial's run.
+        places: The classes, best first, from the complete runs.
+        ended: Why it stopped: ``trials``, ``time``, ``exhausted``, ``failures`` or ``interrupted``.
+        seconds: How long this process searched.
+    """
+
+    runs: tuple[Run, ...]
+    places: tuple[Place, ...]
+    ended: str
+    seconds: float
+
+    def runs_of(self, place: Place) -> list[Run]:
+        """The complete runs of a place's setting, which its mean is over."""
+        return [run for run in distinct_runs(self.runs) if run.setting == place.setting]
+
+    def metrics_of(self, place: Place) -> dict[str, float]:
+        """The means of all metrics over the runs of a place's setting."""
+        runs = self.runs_of(place)
+        return {key: sum(run.metrics[key] for run in runs) / len(runs) for key in runs[0].metrics}
+
+    def counts(self) -> Counter[State]:
+        """How many trials ended in which state."""
+        return Counter(run.state for run in self.runs)
+
+
+def ranked(runs: Sequence[Run], *, minimise: bool) -> list[Place]:
+    """The classes that the complete runs are evidence for, best first.
+
+    A setting of which a run was pruned or diverged is left out: the mean of the runs that did well would flatter it.
+    """
+    spoilt = {run.setting for run in runs if run.state in SPOILT}
+    seen = [
+        Observation(run.order, run.setting, run.value)
+        for run in distinct_runs(runs)
+        if run.value is not None and run.setting not in spoilt
+    ]
+    return rank(seen, minimise=minimise)
