@@ -18,7 +18,7 @@ def main(n_trials: int = 20, max_epochs: int = 10) -> None:
     )
     result = search.run(search.open_study(InMemoryStorage()), n_trials=n_trials)
     for place in result.places[:3]:
-        print(f"{place.mean:.4f}  {place.order}")
+        print(f"{place.mean:.4f}  {result.runs_of(place)[0].blocks['conv']}")
     print(verdict(search, result))
 
     winner = result.runs_of(result.places[0])[0]

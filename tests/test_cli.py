@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import signal
 import subprocess
 import sys
@@ -85,6 +86,32 @@ def test_the_same_command_goes_on_and_then_has_nothing_left_to_do(run: Run, tmp_
     assert again.code == 0
     assert "All trials are trained" in again.out
     assert blocks.read_text() == before
+
+
+def test_an_option_that_is_left_out_when_resuming_is_the_studys(run: Run) -> None:
+    run(*SMALL, "--trials", "1")
+    ended = run("few.npz", "--space", "small.yaml", "--trials", "2")
+    assert ended.code == 0, ended.err
+    assert "of up to 1 epochs" in ended.out
+
+
+def test_data_read_as_something_else_are_said_to_be(run: Run) -> None:
+    run("few.npz", "--space", "dense", "--network", "mlp", "--trials", "1", "--max-epochs", "1")
+    ended = run("few.npz", "--space", "dense", "--network", "mlp", "--trials", "1", "--input", "table")
+    assert ended.code == 2
+    assert "another kind of input (kind of input 'image', now 'table')" in ended.err
+
+
+def test_an_output_that_cannot_show_a_sign_shows_another(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "ordersearch", "explain", "conv > relu > max_pool"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "?  may be swapped" in ended.stdout
 
 
 def test_another_seed_under_the_same_name_is_refused(run: Run) -> None:

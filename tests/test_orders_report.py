@@ -79,8 +79,11 @@ def test_two_orders_are_compared_step_by_step(call: Call) -> None:
 
 def test_two_networks_are_told_apart_with_what_stands_in_the_way(call: Call) -> None:
     code, out, err = call("explain", "conv > relu > bn", "conv > bn > relu")
-    assert (code, out) == (2, "")
-    assert "are two networks: relu comes before batch_norm in the first" in err
+    assert (code, err) == (1, "")
+    assert "are two networks: relu comes before batch_norm in the first" in out
+    code, out, _ = call("explain", "conv > relu > bn", "conv > bn > relu", "--json")
+    assert code == 1
+    assert json.loads(out)["is_one_network"] is False
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordersearch.ranking import Observation, rank
+from ordersearch.ranking import Observation, rank, seed_effects
 
 VALUES = st.floats(-1e6, 1e6) | st.sampled_from([0.1, 0.2, 0.3, math.nan, math.inf, -math.inf])
 OBSERVATIONS = st.lists(
@@ -76,3 +76,21 @@ def test_values_that_are_not_finite_do_not_count() -> None:
     (place,) = rank([*rows, Observation("a", "a2", -math.inf)])
     assert (place.order, place.setting, place.mean, place.n_runs, place.n_settings) == ("a", "a2", 0.5, 1, 1)
     assert rank(rows[:1]) == rank([]) == []
+
+
+def test_a_further_seed_is_compared_by_its_difference_to_the_first() -> None:
+    # Seed 1 is harder by 1 for everybody; b is the better order, and the only one that has not met it.
+    seen = [
+        Observation("a", "a", 2.0, seed=0),
+        Observation("a", "a", 3.1, seed=1),
+        Observation("c", "c", 2.5, seed=0),
+        Observation("c", "c", 3.4, seed=1),
+        Observation("b", "b", 2.3, seed=0),
+    ]
+    assert seed_effects(seen) == {0: 0.0, 1: pytest.approx(1.0)}
+    assert [(place.order, round(place.mean, 6)) for place in rank(seen)] == [("a", 2.05), ("b", 2.3), ("c", 2.45)]
+
+
+def test_without_a_setting_in_common_a_seed_has_no_effect() -> None:
+    assert seed_effects([Observation("a", "a", 2.0, seed=0), Observation("b", "b", 5.0, seed=3)]) == {0: 0.0, 3: 0.0}
+    assert seed_effects([]) == {}

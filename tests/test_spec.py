@@ -281,3 +281,8 @@ def test_without_leaves_ops_of_a_role_out() -> None:
 @given(block_specs())
 def test_maps_or_features_follow_the_weight(spec: BlockSpec) -> None:
     assert spec.on_maps == ("conv" in spec.order)
+
+
+def test_what_the_place_in_the_network_decides_is_read_over() -> None:
+    pasted = "layers.Conv2D(32, (3,3), activation='relu', input_shape=(28,28,1)), layers.MaxPooling2D((2,2))"
+    assert str(BlockSpec.parse(pasted)) == "conv > relu > max_pool"

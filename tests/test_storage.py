@@ -49,3 +49,23 @@ def test_a_folder_is_made_and_must_be_writable(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"file/one: cannot be written \(.*\)\. Choose another parent folder"):
         run_folder(tmp_path / "file", "one")
+
+
+@pytest.mark.parametrize("n_cut", [1, 20])
+def test_a_journal_that_a_crash_cut_in_a_line_is_gone_on_with(tmp_path: Path, n_cut: int) -> None:
+    path = tmp_path / "study.journal"
+    study = optuna.create_study(storage=open_storage(str(path)), study_name="one")
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    study.set_user_attr("last", "lost")
+    path.write_bytes(path.read_bytes()[:-n_cut])
+    again = optuna.load_study(storage=open_storage(str(path)), study_name="one")
+    assert [trial.value for trial in again.trials] == [1.0]
+    again.set_user_attr("later", "kept")
+    assert optuna.load_study(storage=open_storage(str(path)), study_name="one").user_attrs == {"later": "kept"}
+
+
+def test_a_lock_is_a_link_that_leads_to_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    storage = open_storage("study.journal")
+    assert isinstance(storage, JournalStorage)
+    assert Path(storage._backend._lock._lock_target_file).is_absolute()  # type: ignore[attr-defined]

@@ -75,7 +75,7 @@ def test_the_live_screen_shows_progress_and_the_best_so_far(tmp_path: Path) -> N
     search.run(search.open_study(InMemoryStorage()), n_trials=3, observers=[LiveScreen(screen)])
     text = printed(screen)
     assert "3/3" in text
-    assert "best val/loss" in text
+    assert "best run: val/loss" in text
     assert "pruned" in text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -16,11 +16,13 @@ class Observation:
         order: The class that it is evidence for.
         setting: The class with its rates and learning rate.
         value: The metric.
+        seed: The run's seed; runs of one seed share split, initial weights and batches.
     """
 
     order: str
     setting: str
     value: float
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Place:
     Attributes:
         order: The class.
         setting: The setting of the class with the best mean.
-        mean: Mean over the runs of that setting.
+        mean: Mean over the runs of that setting, on the scale of the lowest seed.
         spread: Their standard deviation; None with one run.
         n_runs: How many there are.
         n_settings: How many settings of the class were trained.
@@ -47,24 +49,45 @@ class Place:
 def rank(observations: Iterable[Observation], *, minimise: bool = True) -> list[Place]:
     """The classes, best first, each at its best setting. Runs whose value is not finite do not count.
 
-    The result does not depend on the order of the observations.
+    Seeds differ by more than orders do (on digits, 11 settings: mean losses of 0.050, 0.070 and 0.062 for three seeds),
+    and not every setting has all of them. So from a further seed's values its mean difference to the lowest seed is
+    taken, over the settings that have both. The result does not depend on the order of the observations.
 
     Example:
         >>> places = rank([Observation("a", "a1", 0.2), Observation("a", "a2", 0.4), Observation("b", "b1", 0.3)])
         >>> [(place.order, place.mean, place.n_settings) for place in places]
         [('a', 0.2, 2), ('b', 0.3, 1)]
     """
+    finite = [seen for seen in observations if math.isfinite(seen.value)]
+    effects = seed_effects(finite)
     values: dict[str, dict[str, list[float]]] = {}
-    for seen in observations:
-        if math.isfinite(seen.value):
-            values.setdefault(seen.order, {}).setdefault(seen.setting, []).append(seen.value)
+    for seen in finite:
+        values.setdefault(seen.order, {}).setdefault(seen.setting, []).append(seen.value - effects[seen.seed])
     places = [_best_setting(order, settings, minimise) for order, settings in values.items()]
     return sorted(places, key=lambda place: (place.mean if minimise else -place.mean, place.order))
+
+
+def seed_effects(observations: Sequence[Observation]) -> dict[int, float]:
+    """How much worse or better the values of each seed are than those of the lowest, over settings that have both.
+
+    Example:
+        >>> seed_effects([Observation("a", "a", 1.0), Observation("a", "a", 3.0, seed=1), Observation("b", "b", 2.0)])
+        {0: 0.0, 1: 2.0}
+    """
+    by_seed: dict[int, dict[str, float]] = {}
+    for seen in observations:
+        by_seed.setdefault(seen.seed, {})[seen.setting] = seen.value
+    lowest = by_seed[min(by_seed)] if by_seed else {}
+    effects = {}
+    for seed, values in sorted(by_seed.items()):
+        differences = [value - lowest[setting] for setting, value in values.items() if setting in lowest]
+        effects[seed] = math.fsum(differences) / len(differences) if differences else 0.0
+    return effects
 
 
 def _best_setting(order: str, settings: dict[str, list[float]], minimise: bool) -> Place:
     means = {setting: math.fsum(values) / len(values) for setting, values in settings.items()}
     best = min(means, key=lambda setting: (means[setting] if minimise else -means[setting], setting))
     values = settings[best]
-    spread = statistics.stdev(values) if len(values) > 1 else None
+    spread = statistics.stdev(sorted(values)) if len(values) > 1 else None
     return Place(order, best, means[best], spread, len(values), len(settings))

@@ -1,7 +1,8 @@
-"""The commands and how they end: 0 done, 1 no result, 2 bad input, 130 interrupted."""
+"""The commands and how they end: 0 done, 1 no result (or two networks), 2 bad input, 130 interrupted."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -12,6 +13,8 @@ import typer
 from typer.core import TyperGroup
 
 from ordersearch.errors import OrdersearchError
+
+STOPPING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 class SearchByDefault(TyperGroup):
@@ -43,20 +46,30 @@ def main() -> None:
     # Threads that spin while they wait for each other starve on a busy machine. At 28x28 with two threads, an epoch of
     # 4800 samples took 0.40 s spinning and 0.42 s sleeping on an idle machine, 4.8 s and 0.88 s on a busy one (5 each).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    before = {signum: signal.signal(signum, _interrupt_once) for signum in STOPPING}
     try:
         app()
     except OrdersearchError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
-def _interrupt(signum: int, _frame: object) -> None:
-    """End as Ctrl-C does: a search that a machine is taken from can be gone on with."""
-    raise KeyboardInterrupt(f"signal {signum}")
+def _interrupt_once(_signum: int, _frame: object) -> None:
+    """End as Ctrl-C does, whichever signal asks, and do not listen again: what is finished is being written down."""
+    for signum in STOPPING:
+        signal.signal(signum, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _version(asked: bool) -> None:
@@ -132,9 +145,9 @@ def explain(
     if other:
         told = comparison(spec, BlockSpec.parse(other))
         _print(told if as_json else comparison_lines(told))
-    else:
-        told = explanation(spec, batch_size=batch_size, dims=dims)
-        _print(told if as_json else explanation_lines(told))
+        raise typer.Exit(0 if told["is_one_network"] else 1)
+    told = explanation(spec, batch_size=batch_size, dims=dims)
+    _print(told if as_json else explanation_lines(told))
 
 
 @app.command()

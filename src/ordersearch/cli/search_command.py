@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,21 +91,25 @@ def _run(options: SearchOptions) -> int:
     space = SearchSpace.load(options.space or ("conv" if dataset.dims else "dense"))
     # torch comes in here, after all that can be said without it.
     from ordersearch.objective import Trainer
+    from ordersearch.study.opening import kept_epochs
     from ordersearch.study.plan import require_an_order_that_fits
     from ordersearch.study.storage import open_storage, run_folder
 
     search = _search(options, dataset, space)
-    trainer = Trainer(dataset, search.network, search.training)
-    require_an_order_that_fits(trainer, space)
+    require_an_order_that_fits(Trainer(dataset, search.network, search.training), space)
     location = options.storage or str(options.out / search.name / "study.journal")
     # A storage elsewhere is opened first, so that nothing is left behind when it cannot be.
     storage = open_storage(location) if options.storage else None
     folder = run_folder(options.out, search.name)
-    study = search.open_study(storage or open_storage(location))
+    storage = storage or open_storage(location)
+    epochs = options.max_epochs or kept_epochs(storage, search.name) or search.training.max_epochs
+    search = replace(search, training=replace(search.training, max_epochs=epochs))
+    study = search.open_study(storage)
+    trainer = Trainer(dataset, search.network, search.training)
     console = _console(quiet=options.quiet)
     _print_start(console, search)
     n_trials, n_expected = _planned_trials(study, search, trainer, options.trials, timeout)
-    _print_plan(console, search, n_trials, timeout, location)
+    _print_plan(console, search, n_trials, timeout, location, options.confirm)
     result = search.run(
         study,
         n_trials=n_trials,
@@ -200,7 +201,9 @@ def _print_start(console: Console, search: Search) -> None:
     _print_field(console, "Network", f"{search.network.name}: {search.network.summary}")
 
 
-def _print_plan(console: Console, search: Search, n_trials: int | None, timeout: float | None, location: str) -> None:
+def _print_plan(
+    console: Console, search: Search, n_trials: int | None, timeout: float | None, location: str, confirm: str
+) -> None:
     from ordersearch.study.storage import without_password
 
     training = search.training
@@ -209,6 +212,8 @@ def _print_plan(console: Console, search: Search, n_trials: int | None, timeout:
     plan = f"{count} of up to {training.max_epochs} epochs on {training.device}{during}, by {training.metric}"
     _print_field(console, "Plan", plan)
     _print_field(console, "Watch", f"optuna-dashboard {shlex.quote(without_password(location))}")
+    if confirm not in ("auto", "off"):
+        _print_field(console, "Note", f"--confirm {confirm} is accepted, but this version searches without confirming")
 
 
 def _print_field(console: Console, name: str, text: str) -> None:
@@ -219,11 +224,10 @@ def _finish(search: Search, result: SearchResult, folder: Path, options: SearchO
     from ordersearch.report.terminal import result_table, savings_line, states_line
     from ordersearch.study.outputs import verdict, write_outputs
 
-    with _uninterrupted():
-        try:
-            paths = write_outputs(folder, search, result)
-        except OSError as cause:
-            raise StorageError(f"{folder}: its files cannot be written ({cause.strerror or cause}).") from cause
+    try:
+        paths = write_outputs(folder, search, result)
+    except OSError as cause:
+        raise StorageError(f"{folder}: its files cannot be written ({cause.strerror or cause}).") from cause
     if result.places:
         console.print(result_table(search, result))
     for line in (states_line(result), savings_line(search, result), f"Ended:   {ENDINGS[result.ended]}"):
@@ -235,25 +239,16 @@ def _finish(search: Search, result: SearchResult, folder: Path, options: SearchO
     return 0 if result.places else 1
 
 
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Put off a further Ctrl-C until what is inside is done."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def resume_command(options: SearchOptions) -> str:
     """The command that goes on with a search: the one that was given."""
     from ordersearch.study.storage import without_password
 
-    words = ["python", "-m", "ordersearch", options.dataset]
+    words = ["python", "-m", "ordersearch"]
     for field in fields(options):
         value = getattr(options, field.name)
         if field.name == "dataset" or value == field.default:
             continue
         option = f"--{field.name.replace('_', '-')}"
         words += [option] if value is True else [option, without_password(str(value))]
-    return shlex.join(words)
+    dataset = [options.dataset] if not options.dataset.startswith("-") else ["--", options.dataset]
+    return shlex.join([*words[:3], *dataset, *words[3:]] if len(dataset) == 1 else [*words, *dataset])

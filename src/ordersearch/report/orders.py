@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from ordersearch.advice import advise, well_known
+from ordersearch.errors import NotEquivalentError
 from ordersearch.identities import blocking_reason, canonical, cheapest, cost, each_member, swap_reason, why
 from ordersearch.space import SearchSpace
 from ordersearch.spec import BlockSpec
@@ -86,17 +87,20 @@ def _saving(told: dict[str, Any]) -> str:
 
 
 def comparison(one: BlockSpec, other: BlockSpec) -> dict[str, Any]:
-    """Why two orders are one network, step by step, as plain values for JSON.
-
-    Raises:
-        NotEquivalentError: They are two networks; the message says what stands in the way.
-    """
-    steps = [{"order": str(step.after), "reason": step.reason} for step in why(one, other)]
-    return {"order": str(one), "other": str(other), "steps": steps}
+    """Why two orders are one network, step by step, or what stands in the way, as plain values for JSON."""
+    told = {"order": str(one), "other": str(other)}
+    try:
+        steps = [{"order": str(step.after), "reason": step.reason} for step in why(one, other)]
+    except NotEquivalentError as difference:
+        return {**told, "is_one_network": False, "reason": str(difference), "steps": []}
+    return {**told, "is_one_network": True, "reason": "", "steps": steps}
 
 
 def comparison_lines(told: dict[str, Any]) -> Iterator[str]:
     """A comparison as lines for people."""
+    if not told["is_one_network"]:
+        yield told["reason"]
+        return
     yield f"One network: {told['order']} is {told['other']}."
     for number, step in enumerate(told["steps"], 1):
         yield f"  {number}. {step['order']}"

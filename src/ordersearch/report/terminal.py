@@ -86,7 +86,9 @@ class LiveScreen(Observer):
         self._counts = Text(f"  {counts_line(progress)}")
         if progress.best is not None and progress.best.value is not None:
             blocks = "; ".join(progress.best.blocks.values())
-            self._best = Text.assemble(f"  best {self._metric} ", (f"{progress.best.value:.4g}", "bold"), f"  {blocks}")
+            self._best = Text.assemble(
+                f"  best run: {self._metric} ", (f"{progress.best.value:.4g}", "bold"), f"  {blocks}"
+            )
 
     def _screen(self) -> Group:
         return Group(self._bar, *(line for line in (self._counts, self._best, self._now) if line.plain))
@@ -123,7 +125,7 @@ def result_table(search: Search, result: SearchResult) -> Table:
     for number, place in enumerate(result.places[:N_SHOWN], 1):
         known_as = names.get(place.order, "")
         row = _row(number, place, result, scores)
-        table.add_row(*row[:-1], f"{row[-1]}\n[dim]{escape(known_as)}[/dim]" if known_as else row[-1])
+        table.add_row(*row[:-1], f"{row[-1]}\n[dim]known as: {escape(known_as)}[/dim]" if known_as else row[-1])
     return table
 
 

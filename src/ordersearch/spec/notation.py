@@ -117,10 +117,13 @@ def _read_call(name: str, arguments: list[str]) -> list[OpSpec]:
             raise SpecError(
                 f"{kind.name} takes no value at place {index + 1}, but got {argument[:80]!r}. Name it: parameter=value."
             )
-        key, value = (key.strip(), _read_value(value_text)) if equals else (positional[index], _read_value(argument))
+        key, value_text = (key.strip(), value_text) if equals else (positional[index], argument)
+        if key == "_" or key in _ELSEWHERE:
+            continue
+        value = _read_value(value_text)
         if key == "activation":
             activation = _activation(value)
-        elif key not in _ELSEWHERE and key != "_":
+        else:
             _put(params, kind, key, _from_keras(key, value) if keras else value)
     return [OpSpec(kind.name, **params), *activation]
 

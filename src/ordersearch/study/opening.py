@@ -56,6 +56,16 @@ def open_study(
     return study
 
 
+def kept_epochs(storage: BaseStorage, name: str) -> int | None:
+    """How many epochs a trial of the study of this name has, or None where there is no such study."""
+    with quiet_optuna(), storage_errors():
+        if name not in optuna.get_all_study_names(storage):
+            return None
+        kept = optuna.load_study(study_name=name, storage=storage).user_attrs.get(Attribute.SEARCH, {})
+        epochs = kept.get("max_epochs")
+        return epochs if isinstance(epochs, int) else None
+
+
 def _check_same(name: str, kept: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     differing = [key for key in now if kept.get(key) != now[key]]
     # A fingerprint says nothing to a person; the name beside it does, where that differs, too.

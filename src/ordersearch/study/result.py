@@ -49,7 +49,7 @@ def ranked(runs: Sequence[Run], *, minimise: bool) -> list[Place]:
     """
     spoilt = {run.setting for run in runs if run.state in SPOILT}
     seen = [
-        Observation(run.order, run.setting, run.value)
+        Observation(run.order, run.setting, run.value, run.seed)
         for run in distinct_runs(runs)
         if run.value is not None and run.setting not in spoilt
     ]

@@ -83,6 +83,7 @@ class Search:
             "space": self.space.name,
             "space fingerprint": self.space.fingerprint(),
             "data set": self.dataset.name,
+            "kind of input": self.dataset.input,
             "data fingerprint": self.dataset.fingerprint,
             "network": self.network.name,
             "seed": self.seed,
@@ -169,7 +170,7 @@ class Search:
         return DistinctSampler(wrapped, self.space, seed=self.seed, max_seeds=self.max_seeds, n_trials=n_expected)
 
     def _pruner(self) -> optuna.pruners.BasePruner:
-        # Regularised orders start slower. Replayed 200 times on the full curves of all 174 settings of `conv` on digits:
+        # Regularised orders start slower. Replayed 200 times on full curves of all 174 settings of `conv` on digits,
         # the worst quarter pruned from half the epochs on costs 0.72 of all epochs and keeps the five best every time;
         # Optuna's median from a third on costs 0.50, keeps the best in 0.78 and 0.36 of the five best.
         return optuna.pruners.PercentilePruner(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import warnings
@@ -13,7 +14,11 @@ from pathlib import Path
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import (
+    JournalFileBackend,
+    JournalFileOpenLock,
+    JournalFileSymlinkLock,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from ordersearch.errors import OrdersearchError, StorageError
@@ -68,9 +73,34 @@ def _read_once(storage: BaseStorage) -> BaseStorage:
 def _open_journal(path: Path) -> BaseStorage:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent}")
-    # The default lock is a symbolic link, which Windows lets only administrators make.
-    lock = JournalFileOpenLock(str(path)) if sys.platform == "win32" else None
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    # Absolute, since the lock is a symbolic link to the file: one to a relative path leads nowhere, and Optuna then
+    # waits for ever on a lock that a killed process left. Windows lets only administrators make such links.
+    file = str(path.resolve())
+    lock = JournalFileOpenLock(file) if sys.platform == "win32" else JournalFileSymlinkLock(file)
+    _drop_torn_line(path, lock)
+    return JournalStorage(JournalFileBackend(file, lock_obj=lock))
+
+
+def _drop_torn_line(path: Path, lock: JournalFileOpenLock | JournalFileSymlinkLock) -> None:
+    """Cut off a last line that a crash left unfinished; whatever is appended to one makes the file unreadable."""
+    if not path.exists() or _ends_well(path):
+        return
+    lock.acquire()
+    try:
+        if not _ends_well(path):
+            content = path.read_bytes()
+            os.truncate(path, content.rfind(b"\n") + 1)
+    finally:
+        lock.release()
+
+
+def _ends_well(path: Path) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size == 0:
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 def without_password(text: str) -> str:
