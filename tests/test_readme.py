@@ -53,3 +53,13 @@ def test_the_first_screen_installs_runs_and_tests() -> None:
     commands = [text for language, text in BLOCKS if language == "bash"][:2]
     assert all(command.startswith("python3 -m venv .venv && .venv/bin/pip install") for command in commands)
     assert commands[0].rstrip().endswith("-m ordersearch digits")
+
+
+def test_the_explanation_in_the_readme_is_what_is_printed() -> None:
+    from ordersearch import BlockSpec
+    from ordersearch.report.orders import explanation, explanation_lines
+
+    shown = re.search(r"```text\n(  input\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shown
+    lines = list(explanation_lines(explanation(BlockSpec.parse("conv > batch_norm > relu > dropout > max_pool"))))
+    assert shown.group(1).splitlines() == lines[: len(shown.group(1).splitlines())]

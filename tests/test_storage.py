@@ -8,8 +8,8 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage, RDBStorage
 
-from ordersearch.errors import StorageError
-from ordersearch.study.storage import open_storage, run_folder, without_password
+from ordersearch.errors import StorageError, without_password
+from ordersearch.study.storage import open_storage, run_folder
 
 
 def test_a_journal_file_and_a_database_are_opened(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -94,3 +95,13 @@ def unknown_name(
     hint = f" Did you mean {close[0]!r}?" if close else ""
     prefix = f"{where}: no" if where else "No"
     return UnknownNameError(f"{prefix} {kind} is named {str(name)[:80]!r}.{hint} Known: {', '.join(names) or 'none'}.")
+
+
+def without_password(text: str) -> str:
+    """The text with the passwords of the URLs in it replaced.
+
+    Example:
+        >>> without_password("postgresql://ada:secret@localhost/studies")
+        'postgresql://ada:***@localhost/studies'
+    """
+    return re.sub(r"(\w+://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +11,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from ordersearch.cli.interrupts import answered_once
 from ordersearch.errors import OrdersearchError
-
-STOPPING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 class SearchByDefault(TyperGroup):
@@ -49,9 +47,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    before = {signum: signal.signal(signum, _interrupt_once) for signum in STOPPING}
     try:
-        app()
+        with answered_once():
+            app()
     except OrdersearchError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -60,16 +58,6 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
-
-
-def _interrupt_once(_signum: int, _frame: object) -> None:
-    """End as Ctrl-C does, whichever signal asks, and do not listen again: what is finished is being written down."""
-    for signum in STOPPING:
-        signal.signal(signum, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _version(asked: bool) -> None:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.console import Console
 
+from ordersearch.cli.interrupts import ignore, put_off
 from ordersearch.data import load_dataset
-from ordersearch.errors import OrdersearchError, StorageError
+from ordersearch.errors import OrdersearchError, StorageError, without_password
 from ordersearch.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ def _run(options: SearchOptions) -> int:
     dataset = load_dataset(options.dataset, input=options.input)
     space = SearchSpace.load(options.space or ("conv" if dataset.dims else "dense"))
     # torch comes in here, after all that can be said without it.
+    with put_off():
+        import ordersearch.study.outputs
+        import ordersearch.study.plan  # noqa: F401
     from ordersearch.objective import Trainer
     from ordersearch.study.opening import kept_epochs
     from ordersearch.study.plan import require_an_order_that_fits
@@ -204,8 +208,6 @@ def _print_start(console: Console, search: Search) -> None:
 def _print_plan(
     console: Console, search: Search, n_trials: int | None, timeout: float | None, location: str, confirm: str
 ) -> None:
-    from ordersearch.study.storage import without_password
-
     training = search.training
     count = "trials" if n_trials is None else f"{n_trials} trials"
     during = "" if timeout is None else f", {timeout:g} seconds long"
@@ -224,6 +226,8 @@ def _finish(search: Search, result: SearchResult, folder: Path, options: SearchO
     from ordersearch.report.terminal import result_table, savings_line, states_line
     from ordersearch.study.outputs import verdict, write_outputs
 
+    if result.ended == "interrupted":
+        ignore()
     try:
         paths = write_outputs(folder, search, result)
     except OSError as cause:
@@ -241,8 +245,6 @@ def _finish(search: Search, result: SearchResult, folder: Path, options: SearchO
 
 def resume_command(options: SearchOptions) -> str:
     """The command that goes on with a search: the one that was given."""
-    from ordersearch.study.storage import without_password
-
     words = ["python", "-m", "ordersearch"]
     for field in fields(options):
         value = getattr(options, field.name)

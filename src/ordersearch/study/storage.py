@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from optuna.storages.journal import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from ordersearch.errors import OrdersearchError, StorageError
+from ordersearch.errors import OrdersearchError, StorageError, without_password
 
 JOURNAL_ENDINGS = (".journal", ".log")
 
@@ -101,16 +100,6 @@ def _ends_well(path: Path) -> bool:
             return True
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"
-
-
-def without_password(text: str) -> str:
-    """The text with the passwords of the URLs in it replaced.
-
-    Example:
-        >>> without_password("postgresql://ada:secret@localhost/studies")
-        'postgresql://ada:***@localhost/studies'
-    """
-    return re.sub(r"(\w+://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
 
 
 @contextmanager
