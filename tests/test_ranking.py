@@ -78,19 +78,30 @@ def test_values_that_are_not_finite_do_not_count() -> None:
     assert rank(rows[:1]) == rank([]) == []
 
 
-def test_a_further_seed_is_compared_by_its_difference_to_the_first() -> None:
-    # Seed 1 is harder by 1 for everybody; b is the better order, and the only one that has not met it.
+def test_a_further_seed_is_brought_to_the_scale_of_the_first() -> None:
+    # Seed 1 doubles everybody's loss; b is the second best order, and the only one that has not met it.
     seen = [
         Observation("a", "a", 2.0, seed=0),
-        Observation("a", "a", 3.1, seed=1),
+        Observation("a", "a", 4.0, seed=1),
         Observation("c", "c", 2.5, seed=0),
-        Observation("c", "c", 3.4, seed=1),
+        Observation("c", "c", 5.0, seed=1),
         Observation("b", "b", 2.3, seed=0),
     ]
-    assert seed_effects(seen) == {0: 0.0, 1: pytest.approx(1.0)}
-    assert [(place.order, round(place.mean, 6)) for place in rank(seen)] == [("a", 2.05), ("b", 2.3), ("c", 2.45)]
+    assert seed_effects(seen, as_ratios=True) == {0: 1.0, 1: 2.0}
+    assert [(place.order, place.mean) for place in rank(seen)] == [("a", 2.0), ("b", 2.3), ("c", 2.5)]
 
 
-def test_without_a_setting_in_common_a_seed_has_no_effect() -> None:
-    assert seed_effects([Observation("a", "a", 2.0, seed=0), Observation("b", "b", 5.0, seed=3)]) == {0: 0.0, 3: 0.0}
-    assert seed_effects([]) == {}
+def test_accuracies_are_compared_by_their_differences() -> None:
+    seen = [
+        Observation("a", "a", 0.9, seed=0),
+        Observation("a", "a", 0.8, seed=1),
+        Observation("b", "b", 0.88, seed=0),
+    ]
+    assert [(place.order, round(place.mean, 6)) for place in rank(seen, minimise=False)] == [("a", 0.9), ("b", 0.88)]
+
+
+@pytest.mark.parametrize("as_ratios", [True, False])
+def test_without_a_setting_in_common_a_seed_has_no_effect(as_ratios: bool) -> None:
+    seen = [Observation("a", "a", 2.0, seed=0), Observation("b", "b", 5.0, seed=3)]
+    assert set(seed_effects(seen, as_ratios=as_ratios).values()) == {float(as_ratios)}
+    assert seed_effects([], as_ratios=as_ratios) == {}

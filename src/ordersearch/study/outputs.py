@@ -108,7 +108,7 @@ def verdict(search: Search, result: SearchResult) -> str:
         sentence += "; that is the convention"
     elif convention is not None:
         sentence += f", against {convention.mean:.4g} of the convention"
-    seeds = f"{best.n_runs} seed{'s' if best.n_runs > 1 else ''}"
+    seeds = "1 seed" if best.n_runs == 1 else f"{best.n_runs} seeds (on the scale of the first)"
     return f"{sentence}; from {seeds} and one split, without confirmation, so a small lead may be noise."
 
 
