@@ -2,57 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
+from ordersearch.ops.bounds import (
+    AFFINE,
+    BIAS,
+    EPS,
+    KERNEL,
+    PADDING,
+    POOL_PADDING,
+    POOL_STRIDE,
+    RATE,
+    WINDOW,
+    integer,
+    number,
+    truth,
+)
 from ordersearch.ops.kinds import Call, OpKind, Param, Role, Trait, Value
-
-MAX_INTEGER = 4096
-
-
-def _is_int(value: Value, low: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= MAX_INTEGER
-
-
-def _is_number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
-
-
-def _integer(name: str, default: int | None, low: int, *aliases: str) -> Param:
-    holds = f"{name} is an integer from {low} to {MAX_INTEGER}" + (
-        ", or left out to equal the kernel" if default is None else ""
-    )
-    return Param(name, default, holds, lambda v: _is_int(v, low) or (v is None and default is None), aliases)
-
-
-def _number(name: str, default: float, holds: str, accepts: Callable[[float], bool], *aliases: str) -> Param:
-    return Param(name, default, holds, lambda v: _is_number(v) and accepts(v), aliases)  # type: ignore[arg-type]
-
-
-def _truth(name: str, default: bool, *aliases: str) -> Param:
-    return Param(name, default, f"{name} is true or false", lambda v: isinstance(v, bool), aliases)
-
-
-RATE = _number("p", 0.5, "a rate lies in [0, 1)", lambda v: 0 <= v < 1, "rate", "drop_prob", "dropout_rate", "drop")
-BIAS = Param(
-    "bias",
-    "auto",
-    "bias is true, false or auto (left out where the next norm would cancel it)",
-    lambda v: isinstance(v, bool) or v == "auto",
-    ("use_bias",),
-)
-PADDING = Param(
-    "padding",
-    "same",
-    f"padding is 'same' or an integer from 0 to {MAX_INTEGER}",
-    lambda v: v == "same" or _is_int(v, 0),
-)
-EPS = _number("eps", 1e-5, "eps is greater than 0", lambda v: v > 0, "epsilon")
-AFFINE = _truth("affine", True, "elementwise_affine")
-KERNEL = _integer("kernel", 3, 1, "kernel_size", "ks")
-WINDOW = _integer("kernel", 2, 1, "kernel_size", "pool_size", "window")
-POOL_STRIDE = _integer("stride", None, 1, "strides")
-POOL_PADDING = _integer("padding", 0, 0)
 
 
 def _activation(
@@ -114,7 +81,7 @@ WEIGHTS = (
                 "bias": "$bias",
             },
         ),
-        params=(KERNEL, PADDING, _integer("dilation", 1, 1, "dilation_rate"), _integer("groups", 1, 1), BIAS),
+        params=(KERNEL, PADDING, integer("dilation", 1, 1, "dilation_rate"), integer("groups", 1, 1), BIAS),
         traits=frozenset({Trait.POINTWISE}),
         conditions=MappingProxyType(
             {Trait.POINTWISE: lambda params: params["kernel"] == 1 and params["padding"] in ("same", 0)}
@@ -152,7 +119,7 @@ NORMS = (
             "torch.nn.BatchNorm1d",
             {"num_features": "$channels", "eps": "$eps", "momentum": "$momentum", "affine": "$affine"},
         ),
-        params=(EPS, _number("momentum", 0.1, "momentum lies in (0, 1]", lambda v: 0 < v <= 1), AFFINE),
+        params=(EPS, number("momentum", 0.1, "momentum lies in (0, 1]", lambda v: 0 < v <= 1), AFFINE),
         traits=frozenset({Trait.CENTRES_CHANNELS, Trait.BATCH_STATISTICS}),
         aliases=("bn", "batchnormalization", "batchnormalisation", "norm", "normalization", "normalisation"),
         torch_positional=("_", "eps", "momentum", "affine"),
@@ -169,7 +136,7 @@ NORMS = (
             "torch.nn.GroupNorm",
             {"num_groups": "$n_groups", "num_channels": "$channels", "eps": "$eps", "affine": "$affine"},
         ),
-        params=(_integer("groups", 8, 1, "num_groups"), EPS, AFFINE),
+        params=(integer("groups", 8, 1, "num_groups"), EPS, AFFINE),
         aliases=("gn", "groupnormalization"),
         torch_positional=("groups", "_", "eps", "affine"),
     ),
@@ -186,8 +153,8 @@ NORMS = (
 )
 
 M, H = Trait.MONOTONE, Trait.HOMOGENEOUS
-SLOPE = _number("negative_slope", 0.01, "negative_slope is a number", lambda v: True, "slope", "alpha")
-ALPHA = _number("alpha", 1.0, "alpha is greater than 0", lambda v: v > 0)
+SLOPE = number("negative_slope", 0.01, "negative_slope is a number", lambda v: True, "slope", "alpha")
+ALPHA = number("alpha", 1.0, "alpha is greater than 0", lambda v: v > 0)
 LEAKY = Call("torch.nn.LeakyReLU", {"negative_slope": "$negative_slope"})
 ELU = Call("torch.nn.ELU", {"alpha": "$alpha"})
 PRELU = Call("torch.nn.PReLU", {"init": "$init"})
@@ -216,7 +183,7 @@ ACTIVATIONS = (
         "leaky ReLU whose slope is learnt, hence monotone only as long as it stays positive",
         PRELU,
         PRELU,
-        params=(_number("init", 0.25, "init is a number", lambda v: True),),
+        params=(number("init", 0.25, "init is a number", lambda v: True),),
         traits=frozenset({H}),
         torch_positional=("_", "init"),
     ),
@@ -334,7 +301,7 @@ POOLS = (
                 "count_include_pad": "$count_include_pad",
             },
         ),
-        params=(WINDOW, POOL_STRIDE, POOL_PADDING, _truth("count_include_pad", True)),
+        params=(WINDOW, POOL_STRIDE, POOL_PADDING, truth("count_include_pad", True)),
         traits=frozenset({Trait.TAKES_MEAN, Trait.KEEPS_CONSTANTS}),
         conditions=MappingProxyType(
             {Trait.KEEPS_CONSTANTS: lambda params: params["padding"] == 0 or not params["count_include_pad"]}
