@@ -18,6 +18,7 @@ import yaml
 
 from ordersearch import load_blocks
 from ordersearch.cli import main
+from ordersearch.cli.search_command import SearchOptions, resume_command
 from ordersearch.data import load_dataset
 from tests.searches import SMALL_SPACE
 
@@ -273,7 +274,7 @@ def test_help_and_version_need_no_torch() -> None:
         assert ended.stdout
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL], ids=lambda signum: signum.name)
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda signum: signum.name)
 def test_a_stopped_or_killed_search_loses_no_run(tmp_path: Path, ending: signal.Signals) -> None:
     command = [sys.executable, "-m", "ordersearch", "digits", "--quiet", "--trials"]
     with subprocess.Popen(
@@ -285,7 +286,7 @@ def test_a_stopped_or_killed_search_loses_no_run(tmp_path: Path, ending: signal.
         ):
             time.sleep(0.01)
         search.send_signal(ending)
-    assert search.returncode == {signal.SIGTERM: 130, signal.SIGKILL: -signal.SIGKILL}[ending]
+    assert search.returncode == (-signal.SIGKILL if ending is signal.SIGKILL else 130)
     again = subprocess.run(
         [*command, "9", "--max-epochs", "4"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -337,3 +338,19 @@ def test_two_processes_share_a_study_and_count_every_run_once(run: Run, tmp_path
     values: dict[tuple[str, str], str] = {}
     for row in rows:
         assert values.setdefault((row["setting"], row["seed"]), row["value"]) == row["value"], "a run has one value"
+
+
+@pytest.mark.parametrize(
+    ("options", "command"),
+    [
+        (SearchOptions("digits"), "python -m ordersearch digits"),
+        (SearchOptions("my data.npz", trials=5, quiet=True), "python -m ordersearch 'my data.npz' --trials 5 --quiet"),
+        (SearchOptions("-dash.npz", seed=2), "python -m ordersearch --seed 2 -- -dash.npz"),
+        (
+            SearchOptions("digits", storage="postgresql://ada:s3cret@localhost/x"),
+            "python -m ordersearch digits --storage 'postgresql://ada:***@localhost/x'",
+        ),
+    ],
+)
+def test_the_command_to_go_on_with_is_the_one_that_was_given(options: SearchOptions, command: str) -> None:
+    assert resume_command(options) == command

@@ -245,12 +245,13 @@ def _finish(search: Search, result: SearchResult, folder: Path, options: SearchO
 
 def resume_command(options: SearchOptions) -> str:
     """The command that goes on with a search: the one that was given."""
-    words = ["python", "-m", "ordersearch"]
+    given: list[str] = []
     for field in fields(options):
         value = getattr(options, field.name)
         if field.name == "dataset" or value == field.default:
             continue
         option = f"--{field.name.replace('_', '-')}"
-        words += [option] if value is True else [option, without_password(str(value))]
-    dataset = [options.dataset] if not options.dataset.startswith("-") else ["--", options.dataset]
-    return shlex.join([*words[:3], *dataset, *words[3:]] if len(dataset) == 1 else [*words, *dataset])
+        given += [option] if value is True else [option, without_password(str(value))]
+    is_like_an_option = options.dataset.startswith("-")
+    words = [*given, "--", options.dataset] if is_like_an_option else [options.dataset, *given]
+    return shlex.join(["python", "-m", "ordersearch", *words])
