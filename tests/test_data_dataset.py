@@ -21,7 +21,8 @@ def images(n: int, size: int = 8, seed: int = 0) -> NDArray[np.uint8]:
 @pytest.mark.parametrize(
     ("x", "match"),
     [
-        (np.array([[1.0], [np.nan], [np.inf], [2.0]]), r"x holds 2 values that are NaN.*first is nan at \[1, 0\]"),
+        (np.array([[1.0], [np.nan], [np.inf], [2.0]]), r"x holds 1 values that are infinite.*first is inf at \[2, 0\]"),
+        (np.full((4, 8, 8), np.nan), r"x holds 256 values that are NaN, infinite .*first is nan at \[0, 0, 0\]"),
         (np.array([[1.0], [2.0], [3.0], [1e39]]), r"x holds 1 values .*too large for float32; the first is 1e\+39"),
         (np.array([["a"], ["b"], ["c"], ["d"]]), "x holds <U1, but inputs are numbers"),
         (np.zeros((4, 2), complex), "x holds complex128, but inputs are numbers"),

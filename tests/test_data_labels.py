@@ -21,6 +21,7 @@ from ordersearch.errors import DataError
         (np.array([0, 1, 2, 0], np.uint8), [0, 1, 2, 0], ("0", "1", "2")),
         (np.array([[0], [1]]), [0, 1], ("0", "1")),
         (np.array([0.0, 1.0, 1.0]), [0, 1, 1], ("0", "1")),
+        (np.array([0.0, 1.0, 1.0], np.float16), [0, 1, 1], ("0", "1")),
         (np.array([True, False]), [1, 0], ("False", "True")),
         (np.array(["dog", "cat", "ant"]), [2, 1, 0], ("ant", "cat", "dog")),
         (np.array(["dog", "cat"], dtype=object), [1, 0], ("cat", "dog")),

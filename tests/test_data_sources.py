@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import subprocess
 import sys
@@ -18,29 +17,17 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from ordersearch.data import load_dataset
-from ordersearch.errors import DataError, UnknownNameError
+from ordersearch.data.downloads import DOWNLOADS
+from ordersearch.data.embedded import EMBEDDED
+from ordersearch.data.sources import DATASETS, READERS, dataset_from_arrays, source_kinds
+from ordersearch.errors import DataError, PluginError, UnknownNameError
+from tests.test_data_idx import write_idx_folder
 
 LABELS = np.array([0, 0, 1, 1])
-IDX_CODES = {"u1": 0x08, "i1": 0x09, ">i2": 0x0B, ">i4": 0x0C, ">f4": 0x0D, ">f8": 0x0E}
-
-
-def idx_bytes(array: NDArray[Any], dtype: str = "u1") -> bytes:
-    sizes = np.array(array.shape, ">u4").tobytes()
-    return bytes([0, 0, IDX_CODES[dtype], array.ndim]) + sizes + array.astype(dtype).tobytes()
 
 
 def images(n: int, size: int = 8, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (n, size, size), dtype=np.uint8)
-
-
-def write_idx_folder(folder: Path, *, suffix: str = "", joint: str = "-", test: bool = True) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for part, n in (("train", 4), *([("t10k", 2)] if test else [])):
-        for kind, digit, array in (("images", 3, images(n, seed=n)), ("labels", 1, np.arange(n) % 2)):
-            data = idx_bytes(array)
-            name = f"{part}-{kind}{joint}idx{digit}-ubyte{suffix}"
-            (folder / name).write_bytes(gzip.compress(data) if suffix else data)
-    return folder
 
 
 def save(path: Path, **arrays: Any) -> str:
@@ -78,7 +65,9 @@ def test_tensors_are_reached_through_the_package() -> None:
     import ordersearch.data as package
 
     assert package.split_tensors.__module__ == "ordersearch.data.split"
+    assert package.split_data.__module__ == "ordersearch.data.choice"
     assert package.TensorSplit.__module__ == "ordersearch.data.tensors"
+    assert package.StreamSplit.__module__ == "ordersearch.data.stream"
     assert all(hasattr(package, name) for name in package.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = package.nothing
@@ -131,92 +120,113 @@ def test_npz_names_classes_and_tells_of_unused_validation_part(tmp_path: Path) -
     )
 
 
-@pytest.mark.parametrize("suffix", ["", ".gz"])
-@pytest.mark.parametrize("joint", ["-", "."])
-def test_idx_folder(tmp_path: Path, suffix: str, joint: str) -> None:
-    dataset = load_dataset(str(write_idx_folder(tmp_path / "fashion", suffix=suffix, joint=joint)))
-    assert dataset.name == "fashion"
-    np.testing.assert_array_equal(dataset.x[:, 0], images(4, seed=4))
-    assert dataset.y.tolist() == [0, 1, 0, 1]
-    assert dataset.x_test is not None
-    np.testing.assert_array_equal(dataset.x_test[:, 0], images(2, seed=2))
-
-
-def test_idx_folder_as_torchvision_lays_it_out(tmp_path: Path) -> None:
-    write_idx_folder(tmp_path / "KMNIST" / "raw", test=False)
-    for path in (tmp_path / "KMNIST", tmp_path / "KMNIST" / "raw"):
-        assert load_dataset(path).name == "KMNIST"
-        assert load_dataset(path).x_test is None
-
-
-def test_idx_folder_with_both_packed_and_unpacked_files_reads_the_unpacked(tmp_path: Path) -> None:
-    folder = write_idx_folder(tmp_path / "both")
-    (folder / "train-images-idx3-ubyte.gz").write_bytes(b"not gzip")
-    assert len(load_dataset(str(folder)).x) == 4
-
-
-@pytest.mark.parametrize("dtype", IDX_CODES)
-def test_idx_dtypes(tmp_path: Path, dtype: str) -> None:
-    folder = write_idx_folder(tmp_path / "d", test=False)
-    values = np.arange(4 * 64).reshape(4, 8, 8) % 100
-    (folder / "train-images-idx3-ubyte").write_bytes(idx_bytes(values, dtype))
-    np.testing.assert_array_equal(load_dataset(str(folder)).x[:, 0], values)
-
-
-@pytest.mark.parametrize(
-    ("data", "match"),
-    [
-        (b"", "starts with the bytes ''"),
-        (b"\x89PNG....", "starts with the bytes '89 50 4e 47'"),
-        (idx_bytes(images(4))[:-1], "says 4x8x8 values .* a file of 272 bytes, but it has 271"),
-        (idx_bytes(images(4)) + b"\0", "a file of 272 bytes, but it has 273"),
-        (idx_bytes(images(4))[:9], "but it has 9"),
-        (gzip.compress(idx_bytes(images(4)))[:-12], "cannot be read: .*Is the file whole"),
-        (idx_bytes(images(3)), "images-idx3-ubyte has 3 samples and .*labels-idx1-ubyte 4, but each has one label"),
-        (idx_bytes(images(4)[:0]), "is empty: its shape is .0, 8, 8."),
-    ],
-)
-def test_broken_idx_files_are_told(tmp_path: Path, data: bytes, match: str) -> None:
-    folder = write_idx_folder(tmp_path / "broken", test=False)
-    (folder / "train-images-idx3-ubyte").write_bytes(data)
-    with pytest.raises(DataError, match=match):
-        load_dataset(str(folder))
-
-
-@pytest.mark.parametrize("name", ["train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "train-images-idx3-ubyte"])
-def test_missing_idx_file_is_named(tmp_path: Path, name: str) -> None:
-    folder = write_idx_folder(tmp_path / "part")
-    (folder / name).unlink()
-    with pytest.raises(DataError, match=rf"there is no {name} or {name}\.gz beside .*t10k-labels"):
-        load_dataset(str(folder))
-
-
 def test_unknown_name_lists_the_nearest_and_what_is_accepted() -> None:
-    with pytest.raises(UnknownNameError, match=r"'digts'\. Did you mean 'digits'.*\.npz file.*folder of idx files"):
+    match = (
+        r"'digts'\. Did you mean 'digits'\? Known: breast_cancer, cifar10, .*, wine\. A data set can also "
+        r"be the path of an \.npz file, an \.npy file, .*, a folder of idx files, .* or an image folder; hf:NAME; or "
+        r"package\.module:attribute\. All are told by 'python -m ordersearch list datasets'\."
+    )
+    with pytest.raises(UnknownNameError, match=match):
         load_dataset("digts")
 
 
-@pytest.mark.parametrize("source", ["./digits_", "nowhere/data", "mine.npz", "~/nothing-of-this-name"])
+@pytest.mark.parametrize("source", ["./digits_", "nowhere/data", "mine.npz", "~/nothing-of-this-name", "mine.csv"])
 def test_missing_path_is_told_as_a_path(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match=r"this path does not exist .*A data set is 'digits', or the path of"):
+    with pytest.raises(DataError, match=r"this path does not exist .*A data set is a known name; the"):
         load_dataset(source)
 
 
 def test_paths_of_other_kinds_are_told(tmp_path: Path) -> None:
-    (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    with pytest.raises(DataError, match=r"a file of this kind \(\.parquet\) cannot be read\. A data set is"):
-        load_dataset(tmp_path / "a.parquet")
+    for name in ("a.mat", "b"):
+        (tmp_path / name).write_bytes(b"MATLAB")
+    with pytest.raises(DataError, match=r"a file of this kind \(\.mat\) cannot be read\. A data set is"):
+        load_dataset(tmp_path / "a.mat")
+    with pytest.raises(DataError, match=r"a file of this kind \(no suffix\) cannot be read"):
+        load_dataset(tmp_path / "b")
     with pytest.raises(DataError, match="nothing in this folder can be read"):
         load_dataset(tmp_path)
 
 
-def test_a_path_called_like_an_embedded_name_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_names_nothing_at_all_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # An empty path is the current folder to pathlib, and no one means that.
+    write_idx_folder(tmp_path)
     monkeypatch.chdir(tmp_path)
-    write_idx_folder(tmp_path / "digits")
+    with pytest.raises(DataError, match=r"^Got '' as the data set\. A data set is a known name"):
+        load_dataset("")
+    with pytest.raises(DataError, match=r"^~no-such-user/data: there is no such user"):
+        load_dataset("~no-such-user/data")
+
+
+def test_a_path_called_like_a_name_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("digits", "mnist", "mine:load"):
+        write_idx_folder(tmp_path / name)
+        assert len(load_dataset(f"./{name}").x) == 4
+        assert len(load_dataset(Path(name)).x) == 4
     assert len(load_dataset("digits").x) == 1797
-    assert len(load_dataset("./digits").x) == 4
-    assert len(load_dataset(Path("digits")).x) == 4
+    with pytest.raises(UnknownNameError, match="no module is named 'mine'"):
+        load_dataset("mine:load")
+
+
+def test_a_table_is_read_with_its_target(tmp_path: Path) -> None:
+    (tmp_path / "pets.csv").write_text("weight,kind,age\n" + "4.5,cat,1.5\n30,dog,2.5\n" * 4)
+    assert load_dataset(tmp_path / "pets.csv", target="kind").class_names == ("cat", "dog")
+    assert load_dataset(tmp_path / "pets.csv", target="age").task == "regression"
+    with pytest.raises(UnknownNameError, match=r"no column is named 'kin'\. Did you mean 'kind'"):
+        load_dataset(tmp_path / "pets.csv", target="kin")
+
+
+def test_a_target_of_what_has_no_columns_is_told(tmp_path: Path) -> None:
+    for source in ("digits", "mnist", write_idx_folder(tmp_path / "idx")):
+        with pytest.raises(DataError, match=rf"^{source}: got target='kind', but only tables \(\.csv, .*\) and hf:"):
+            load_dataset(source, target="kind")
+
+
+def test_task_and_input_overrule(tmp_path: Path) -> None:
+    path = save(tmp_path / "mine.npz", x=np.arange(80.0).reshape(8, 10), y=np.arange(8) % 4)
+    assert (load_dataset(path).input, load_dataset(path).task) == ("table", "classification")
+    dataset = load_dataset(path, input="signal", task="regression")
+    assert (dataset.input, dataset.task) == ("signal", "regression")
+    with pytest.raises(UnknownNameError, match=r"No task is named 'regresion'\. Did you mean 'regression'"):
+        load_dataset(path, task="regresion")
+
+
+def test_everything_that_is_read_is_listed() -> None:
+    kinds = source_kinds()
+    names = [name for name, _ in kinds]
+    assert set(names) >= {*EMBEDDED, *DOWNLOADS, "PATH", "hf:NAME[:CONFIG]", "package.module:attribute"}
+    assert names.count("PATH") == len(READERS)
+    assert all(text and "scikit-learn" not in text for _, text in kinds)
+    assert set(DATASETS.builtin_names()) == {*EMBEDDED, *DOWNLOADS}
+
+
+def test_a_plugin_adds_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pets_plugin.py").write_text("def load():\n    return [[0.5], [1.5]] * 4, ['cat', 'dog'] * 4\n")
+    (tmp_path / "pets-1.0.dist-info").mkdir()
+    (tmp_path / "pets-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: pets\nVersion: 1.0\n")
+    (tmp_path / "pets-1.0.dist-info" / "entry_points.txt").write_text(
+        "[ordersearch.datasets]\nfew_pets = pets_plugin:load\nno_pets = pets_plugin:nothing\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(DATASETS, "_loaded", {})
+    dataset = load_dataset("few_pets")
+    assert (dataset.name, dataset.class_names) == ("few_pets", ("cat", "dog"))
+    assert ("few_pets", "from a plugin") in source_kinds()
+    with pytest.raises(PluginError, match=r"The data set 'no_pets' comes from the plugin pets 1\.0"):
+        load_dataset("no_pets")
+    del sys.modules["pets_plugin"]
+
+
+def test_arrays_with_a_validation_part() -> None:
+    x, y = np.arange(24.0).reshape(8, 3), [0, 1] * 4
+    dataset = dataset_from_arrays(x, y, x_val=x[:4], y_val=y[:4], x_test=x[4:], y_test=y[4:], task="classification")
+    assert dataset.y_val is not None
+    assert (len(dataset.y_val), dataset.task) == (4, "classification")
+    with pytest.raises(DataError, match=r"^Got a validation part without y_val, but it needs both x_val and y_val"):
+        dataset_from_arrays(x, y, x_val=x)
+    with pytest.raises(DataError, match=r"^Got a test part without x_test, but it needs both x_test and y_test"):
+        dataset_from_arrays(x, y, y_test=y)
 
 
 @pytest.mark.parametrize(

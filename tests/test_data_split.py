@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ordersearch.data import Dataset, dataset_from_arrays, load_dataset
-from ordersearch.data.partition import partition, partition_sizes
+from ordersearch.data.partition import partition, partition_sizes, strata
 from ordersearch.data.split import split_tensors
+from ordersearch.data.tensors import Task
 from ordersearch.errors import DataError
 
 FRACTIONS = st.floats(0.01, 0.99)
@@ -177,7 +178,7 @@ def test_a_large_offset_costs_no_precision() -> None:
 def test_chunks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = noise(50, 9, 9, dtype=np.uint8)
     whole = split_tensors(dataset, split=0)
-    monkeypatch.setattr("ordersearch.data.split._VALUES_AT_ONCE", 100)
+    monkeypatch.setattr("ordersearch.data.normaliser._VALUES_AT_ONCE", 100)
     torch.testing.assert_close(split_tensors(dataset, split=0).x_train, whole.x_train)
 
 
@@ -194,3 +195,90 @@ def test_a_hand_made_dataset_with_a_rare_class_is_told() -> None:
     )
     with pytest.raises(DataError, match="mine: of 2 classes, class 'dog' has fewer than 2 samples"):
         split_tensors(dataset, split=0)
+
+
+@given(n=st.integers(5, 400), split=st.integers(0, 99), has_test=st.booleans())
+def test_numbers_to_predict_are_stratified_by_their_rank(n: int, split: int, has_test: bool) -> None:
+    y = np.random.default_rng(n).exponential(size=(n, 2)).astype(np.float32)
+    bins = strata(y, "regression")
+    assert bins.max() + 1 == min(max(n // 20, 1), 10)
+    assert np.ptp(np.bincount(bins)) <= 1
+    order = np.argsort(y[:, 0])
+    assert (np.diff(bins[order]) >= 0).all()
+    parts = partition(bins, split=split, has_test=has_test)
+    for part in (parts.validation, parts.test):
+        if part is not None:
+            assert np.ptp(np.bincount(bins[part], minlength=bins.max() + 1)) <= 1
+    told = partition_sizes(np.bincount(bins), has_test=has_test)
+    assert told == (len(parts.train), len(parts.validation), 0 if parts.test is None else len(parts.test))
+
+
+def test_equal_numbers_share_the_bins_and_labels_need_none() -> None:
+    assert np.bincount(strata(np.ones((100, 1), np.float32), "regression")).tolist() == [20] * 5
+    assert strata(np.eye(4, dtype=np.float32), "multilabel").tolist() == [0] * 4
+
+
+@pytest.mark.parametrize("task", ["regression", "multilabel"])
+def test_splits_of_other_tasks_are_pinned(task: Task) -> None:
+    y = np.linspace(1, 0, 60, dtype=np.float32)[:, None]
+    parts = partition(strata(y, task), split=0, has_test=True)
+    # Written down once: a change here would give every stored run another meaning.
+    assert parts.validation.tolist() == PINNED_OTHERS[task]
+
+
+PINNED_OTHERS: dict[str, list[int]] = {
+    "regression": [5, 6, 10, 18, 20, 25, 28, 34, 46, 50, 55, 58],
+    "multilabel": [0, 5, 6, 9, 10, 18, 20, 25, 28, 34, 55, 58],
+}
+
+
+def test_targets_are_standardised_by_what_trains() -> None:
+    generator = np.random.default_rng(0)
+    y = generator.normal([5, -100], [0.1, 20], (60, 2))
+    dataset = dataset_from_arrays(generator.normal(size=(60, 3)), y)
+    tensors = split_tensors(dataset, split=0)
+    assert tensors.task == "regression"
+    assert tensors.y_train.dtype == tensors.y_val.dtype == tensors.y_test.dtype == torch.float32
+    torch.testing.assert_close(tensors.y_train.mean(0), torch.zeros(2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(tensors.y_train.std(0, correction=0), torch.ones(2), atol=1e-5, rtol=0)
+    rows = partition(dataset.strata, split=0, has_test=False)
+    raw = dataset.y[rows.train]
+    np.testing.assert_allclose(
+        tensors.y_val.numpy(), (dataset.y[rows.validation] - raw.mean(0)) / raw.std(0), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_labels_stay_0_and_1() -> None:
+    y = np.random.default_rng(0).integers(0, 2, (40, 3))
+    dataset = dataset_from_arrays(np.arange(120.0).reshape(40, 3), y)
+    tensors = split_tensors(dataset, split=1)
+    rows = partition(dataset.strata, split=1, has_test=False)
+    assert (tensors.task, tensors.y_train.dtype) == ("multilabel", torch.float32)
+    assert tensors.y_train.tolist() == y[rows.train].tolist()
+
+
+@pytest.mark.parametrize("has_test", [False, True])
+def test_the_sources_own_validation_part_is_used_as_it_is(has_test: bool) -> None:
+    whole = noise(30, 5, test=9)
+    assert whole.x_test is not None
+    assert whole.y_test is not None
+    parts: dict[str, Any] = {"x_val": whole.x_test[:4], "y_val": whole.y_test[:4]}
+    if has_test:
+        parts |= {"x_test": whole.x_test[4:], "y_test": whole.y_test[4:]}
+    dataset = dataset_from_arrays(whole.x, whole.y, **parts)
+    one, other = split_tensors(dataset, split=0), split_tensors(dataset, split=1)
+    assert torch.equal(one.x_train, other.x_train)
+    assert torch.equal(one.x_val, other.x_val)
+    assert one.y_val.tolist() == whole.y_test[:4].tolist()
+    assert (len(one.y_train), len(one.y_test)) == ((30, 5) if has_test else (24, 6))
+    assert dataset.sizes() == (len(one.y_train), 4, len(one.y_test))
+    assert dataset.n_train() == len(one.y_train)
+    mean, deviation = one.x_train.double().mean(0), one.x_train.double().std(0, correction=0)
+    torch.testing.assert_close(mean, torch.zeros_like(mean), atol=1e-5, rtol=0)
+    torch.testing.assert_close(deviation, torch.ones_like(deviation), atol=1e-5, rtol=0)
+
+
+def test_one_sample_of_a_class_is_enough_when_others_validate() -> None:
+    x = np.arange(10.0).reshape(5, 2)
+    dataset = dataset_from_arrays(x, [0, 0, 0, 0, 1], x_val=x, y_val=[0, 1, 1, 0, 1], x_test=x, y_test=[0, 0, 1, 1, 1])
+    assert split_tensors(dataset, split=0).y_train.tolist() == [0, 0, 0, 0, 1]

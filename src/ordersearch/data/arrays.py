@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ordersearch.data.dataset import NOUNS, Dataset
-from ordersearch.data.labels import index_labels
-from ordersearch.data.layout import find_layout
+from ordersearch.data.arranged import Samples, arranged, frozen
+from ordersearch.data.dataset import NOUNS, Dataset, Input
+from ordersearch.data.inputs import (
+    duplicate_notes,
+    input_dtype,
+    missing_notes,
+    require_alike,
+    require_finite,
+    require_samples,
+    sameness_notes,
+)
+from ordersearch.data.layout import Layout, find_layout
 from ordersearch.data.partition import require_two_of_each
+from ordersearch.data.targets import Targets, read_targets
 from ordersearch.errors import DataError
+
+_FEWEST_SAMPLES = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The training or the test part as read, unchecked, and where each array came from.
+    """The training, validation or test part as read, unchecked, and where each array came from.
 
     Attributes:
-        x: Inputs, samples first.
-        y: Labels.
+        x: Inputs, samples first; an array or ``rows.Rows``.
+        y: Targets.
         x_at: Where ``x`` stands (file and key), for errors.
         y_at: Where ``y`` stands.
     """
 
-    x: NDArray[Any]
+    x: Samples
     y: NDArray[Any]
     x_at: str
     y_at: str
@@ -39,10 +50,14 @@ class SourceArrays:
 
     Attributes:
         name: Short name of the data set.
-        train: The part to train and validate on.
+        train: The part to train and, where there is no other, to validate on.
         test: The test part that the source defines, or None.
         class_names: What label 0, 1, ... is called, when the source says so.
-        notes: What the reader left out.
+        notes: What the reader left out or changed.
+        validation: The validation part that the source defines, or None; then no other samples validate.
+        feature_names: The columns of a table, when the source names them.
+        target_names: What each output is called, of targets that are no classes, when the source says so.
+        input: What a sample is, when the source knows and not only the arrays' shapes tell.
     """
 
     name: str
@@ -50,114 +65,73 @@ class SourceArrays:
     test: Part | None = None
     class_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    validation: Part | None = None
+    feature_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] | None = None
+    input: Input | None = None
 
 
-def assemble(source: SourceArrays, *, input: str = "auto") -> Dataset:
-    """The data set that these arrays make; ``layout.find_layout`` holds the rule for shapes.
+def assemble(source: SourceArrays, *, input: str = "auto", task: str = "auto") -> Dataset:
+    """The data set that these arrays make.
+
+    ``layout.find_layout`` holds the rule for shapes, ``targets.find_task`` that for targets. Missing numbers (NaN) are
+    for tables only.
 
     Raises:
         DataError: The arrays are no data set that orders can be compared on.
-        UnknownNameError: ``input`` is no kind of input.
+        UnknownNameError: ``input`` is no kind of input, or ``task`` no task.
     """
-    train, test = source.train, source.test
-    _require_samples(train)
-    if test is not None:
-        _require_samples(test)
-        _require_alike(train, test)
-    layout = find_layout(train.x.shape, input, at=train.x_at)
-    labels = index_labels(
-        train.y,
-        None if test is None else test.y,
-        names=source.class_names,
-        at=train.y_at,
-        test_at=train.y_at if test is None else test.y_at,
-    )
-    require_two_of_each(np.bincount(labels.y), labels.class_names, at=train.y_at)
-    dtype = _input_dtype(train, test)
-    x = _frozen(layout.arrange(_numbers(train.x, dtype, train.x_at)))
-    x_test = None if test is None else _frozen(layout.arrange(_numbers(test.x, dtype, test.x_at)))
-    notes = (*source.notes, *labels.notes, *layout.notes, *_duplicate_notes(x, x_test, NOUNS[layout.input]))
+    train = source.train
+    require_samples(train)
+    for other in (source.validation, source.test):
+        if other is not None:
+            require_samples(other)
+            require_alike(train, other)
+    layout = find_layout(train.x.shape, input, at=train.x_at, known=source.input)
+    dtype = input_dtype(train, source.validation, source.test)
+    targets = read_targets(source, task)
+    _require_enough(targets, at=train.y_at)
+    x = _inputs(train, layout, dtype)
+    x_val = None if source.validation is None else _inputs(source.validation, layout, dtype)
+    x_test = None if source.test is None else _inputs(source.test, layout, dtype)
+    is_table = layout.input == "table"
     return Dataset(
         source.name,
         x,
-        _frozen(labels.y),
+        frozen(targets.y),
         x_test,
-        None if labels.y_test is None else _frozen(labels.y_test),
+        None if targets.y_test is None else frozen(targets.y_test),
+        x_val=x_val,
+        y_val=None if targets.y_val is None else frozen(targets.y_val),
         input=layout.input,
-        task="classification",
-        class_names=labels.class_names,
-        notes=notes,
+        task=targets.task,
+        class_names=targets.class_names,
+        target_names=targets.target_names,
+        feature_names=source.feature_names if is_table else (),
+        notes=(
+            *source.notes,
+            *targets.notes,
+            *layout.notes,
+            *(missing_notes(x, x_val, x_test) if is_table else ()),
+            *(sameness_notes(x) or duplicate_notes(x, x_val, x_test, NOUNS[layout.input])),
+        ),
         layout=layout.rule,
+        task_rule=targets.rule,
     )
 
 
-def _require_samples(part: Part) -> None:
-    for array, at in ((part.x, part.x_at), (part.y, part.y_at)):
-        if array.ndim == 0:
+def _require_enough(targets: Targets, *, at: str) -> None:
+    if targets.task != "classification":
+        if len(targets.y) < _FEWEST_SAMPLES:
             raise DataError(
-                f"{at} is the single value {array.item()!r}, but an array with the samples first is needed."
+                f"{at}: got {len(targets.y)} samples, but it takes {_FEWEST_SAMPLES} for some to train, some to "
+                "validate and some to be tested."
             )
-        if array.size == 0:
-            raise DataError(f"{at} is empty: its shape is {array.shape}. Every sample needs at least one value.")
-    if len(part.x) != len(part.y):
-        raise DataError(f"{part.x_at} has {len(part.x)} samples and {part.y_at} {len(part.y)}, but each has one label.")
+    elif targets.y_val is None:
+        require_two_of_each(np.bincount(targets.y), targets.class_names, at=at)
 
 
-def _require_alike(train: Part, test: Part) -> None:
-    if train.x.shape[1:] != test.x.shape[1:]:
-        raise DataError(
-            f"A sample of {train.x_at} has shape {train.x.shape[1:]} and one of {test.x_at} {test.x.shape[1:]}, "
-            "but both parts are read by the same network."
-        )
-    # Whole numbers beside floats are most often 0..255 beside 0..1, which would make the test scores worthless.
-    if (train.x.dtype.kind == "f") != (test.x.dtype.kind == "f"):
-        raise DataError(
-            f"{train.x_at} holds {train.x.dtype} and {test.x_at} {test.x.dtype}, so that their scales may differ. "
-            "Store both in one dtype and on one scale."
-        )
-
-
-def _input_dtype(*parts: Part | None) -> type[np.uint8 | np.float32]:
-    """uint8 when every part holds bytes or truth values, else float32."""
-    small = all(part.x.dtype in (np.uint8, np.bool_) for part in parts if part is not None)
-    return np.uint8 if small else np.float32
-
-
-def _numbers(x: NDArray[Any], dtype: type[np.uint8 | np.float32], at: str) -> NDArray[Any]:
-    """``x`` in ``dtype``, every value finite."""
-    if x.dtype.kind not in "biuf":
-        raise DataError(f"{at} holds {x.dtype}, but inputs are numbers: uint8, another integer or a float.")
-    with np.errstate(over="ignore"):
-        numbers: NDArray[Any] = x.astype(dtype, copy=False)
-    if x.dtype.kind != "f":
-        return numbers
-    finite = np.isfinite(numbers)
-    if finite.all():
-        return numbers
-    first = np.unravel_index(int(finite.argmin()), x.shape)
-    where = ", ".join(str(int(i)) for i in first)
-    raise DataError(
-        f"{at} holds {x.size - np.count_nonzero(finite)} values that are NaN, infinite or too large for float32; the "
-        f"first is {x[first].item()!r} at [{where}]. Fill them in or drop their samples first."
-    )
-
-
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
-    # A view, so that the caller's own array stays writable; the fingerprint is cached, so ours must not change.
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _duplicate_notes(x: NDArray[Any], x_test: NDArray[Any] | None, noun: str) -> tuple[str, ...]:
-    if x_test is None:
-        return ()
-    seen = set(map(_digest, x))
-    n_seen = sum(_digest(row) in seen for row in x_test)
-    if n_seen == 0:
-        return ()
-    return (f"{n_seen} of {len(x_test)} test {noun} also stand in the training part, value for value.",)
-
-
-def _digest(row: NDArray[Any]) -> bytes:
-    return hashlib.blake2b(row.data, digest_size=16).digest()
+def _inputs(part: Part, layout: Layout, dtype: np.dtype[Any]) -> Samples:
+    x = arranged(part.x, layout, dtype)
+    require_finite(x, part.x, part.x_at, may_miss=layout.input == "table")
+    return x

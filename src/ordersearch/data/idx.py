@@ -1,11 +1,13 @@
-"""Data sets in folders of idx files, as MNIST and Fashion-MNIST ship them."""
+"""Data sets in folders of idx files, as MNIST, Fashion-MNIST, KMNIST and EMNIST ship them."""
 
 from __future__ import annotations
 
 import gzip
 import math
 import re
+import string
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,29 +17,57 @@ from numpy.typing import NDArray
 from ordersearch.data.arrays import Part, SourceArrays
 from ordersearch.errors import DataError
 
-_FILE = re.compile(r"(train|t10k|test)-(images|labels)[-.]idx\d-ubyte(\.gz)?", re.IGNORECASE)
+_FILE = re.compile(r"(emnist-\w+-)?(train|t10k|test)-(images|labels)[-.]idx\d-ubyte(\.gz)?", re.IGNORECASE)
 _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC = b"\x1f\x8b"
+# EMNIST numbers its classes; "balanced" and "bymerge" merge the small letters that look like their capitals.
+_EMNIST_CLASSES = {
+    "emnist-balanced-": string.digits + string.ascii_uppercase + "abdefghnqrt",
+    "emnist-bymerge-": string.digits + string.ascii_uppercase + "abdefghnqrt",
+    "emnist-byclass-": string.digits + string.ascii_uppercase + string.ascii_lowercase,
+    "emnist-letters-": "-" + string.ascii_uppercase,
+}
+
+
+@dataclass(frozen=True)
+class _IdxFiles:
+    """The files of one data set.
+
+    Attributes:
+        prefix: What stands before "train" and "t10k" in their names: "" or, for EMNIST, such as "emnist-balanced-".
+        paths: By part ("train" or "test") and kind ("images" or "labels").
+    """
+
+    prefix: str
+    paths: dict[tuple[str, str], Path]
 
 
 def is_idx_folder(path: Path) -> bool:
     """Whether this folder, or the folder ``raw`` in it (torchvision's layout), holds idx files."""
-    return path.is_dir() and bool(_find_files(path) or _find_files(path / "raw"))
+    return path.is_dir() and bool(_find_sets(path))
 
 
-def read_idx_folder(path: Path) -> SourceArrays:
+def read_idx_folder(path: Path, *, only: str | None = None) -> SourceArrays:
     """The images and labels of ``train-*`` and, where there are any, of ``t10k-*`` (or ``test-*``), gzipped or not.
 
+    EMNIST's images, which are stored on their side, are turned upright.
+
+    Args:
+        path: The folder.
+        only: Which data set, when the folder holds several as EMNIST's does, such as "emnist-balanced-".
+
     Raises:
-        DataError: A file is missing, cut short or no idx file.
+        DataError: A file is missing, cut short or no idx file, or there are several data sets.
     """
-    files = _find_files(path) or _find_files(path / "raw")
-    parts = {part for part, _ in files}
+    found = _one_set(path, only)
+    parts = {part for part, _ in found.paths}
     folder = path.resolve()
+    classes = _EMNIST_CLASSES.get(found.prefix)
     return SourceArrays(
         name=folder.parent.name if folder.name == "raw" else folder.name,
-        train=_read_part(files, "train", path),
-        test=_read_part(files, "test", path) if "test" in parts else None,
+        train=_read_part(found, "train", path),
+        test=_read_part(found, "test", path) if "test" in parts else None,
+        class_names=None if classes is None else tuple(classes),
     )
 
 
@@ -69,21 +99,38 @@ def read_idx(path: Path) -> NDArray[Any]:
     return np.frombuffer(data, dtype, offset=offset).reshape(shape)
 
 
-def _find_files(folder: Path) -> dict[tuple[str, str], Path]:
-    found: dict[tuple[str, str], Path] = {}
+def _find_sets(folder: Path) -> dict[str, _IdxFiles]:
+    """The data sets in this folder or, when it has none, in the folder ``raw`` in it."""
+    return _sets_in(folder) or _sets_in(folder / "raw")
+
+
+def _sets_in(folder: Path) -> dict[str, _IdxFiles]:
+    found: dict[str, _IdxFiles] = {}
     # Unpacked files come after their .gz in this order, and so replace them.
     for path in sorted(folder.glob("*-ubyte*"), key=lambda path: (path.suffix.lower() != ".gz", path.name)):
         if match := _FILE.fullmatch(path.name):
-            part = "train" if match[1].lower() == "train" else "test"
-            found[part, match[2].lower()] = path
+            prefix = (match[1] or "").lower()
+            part = "train" if match[2].lower() == "train" else "test"
+            found.setdefault(prefix, _IdxFiles(prefix, {})).paths[part, match[3].lower()] = path
     return found
 
 
-def _read_part(files: dict[tuple[str, str], Path], part: str, folder: Path) -> Part:
+def _one_set(path: Path, only: str | None) -> _IdxFiles:
+    found = _find_sets(path)
+    if only is not None:
+        return found.get(only, _IdxFiles(only, {}))
+    if len(found) > 1:
+        names = ", ".join(f"{prefix}train-*" for prefix in sorted(found))
+        raise DataError(f"{path}: holds several data sets: {names}. Put the files of one into a folder of their own.")
+    return next(iter(found.values()), _IdxFiles("", {}))
+
+
+def _read_part(found: _IdxFiles, part: str, folder: Path) -> Part:
     for kind, digit in (("images", 3), ("labels", 1)):
-        if (part, kind) not in files:
-            name = f"{'train' if part == 'train' else 't10k'}-{kind}-idx{digit}-ubyte"
-            found = ", ".join(sorted(path.name for path in files.values()))
-            raise DataError(f"{folder}: there is no {name} or {name}.gz beside {found}. Each part needs both files.")
-    images, labels = files[part, "images"], files[part, "labels"]
-    return Part(read_idx(images), read_idx(labels), str(images), str(labels))
+        if (part, kind) not in found.paths:
+            name = f"{found.prefix}{'train' if part == 'train' else 't10k'}-{kind}-idx{digit}-ubyte"
+            beside = ", ".join(sorted(path.name for path in found.paths.values())) or "the other files"
+            raise DataError(f"{folder}: there is no {name} or {name}.gz beside {beside}. Each part needs both files.")
+    images, labels = found.paths[part, "images"], found.paths[part, "labels"]
+    x = read_idx(images)
+    return Part(x.swapaxes(1, 2) if found.prefix and x.ndim == 3 else x, read_idx(labels), str(images), str(labels))

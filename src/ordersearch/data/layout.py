@@ -9,7 +9,7 @@ from typing import Any, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ordersearch.data.dataset import Input
+from ordersearch.data.dataset import NOUNS, Input
 from ordersearch.errors import DataError, unknown_name
 
 _SMALLEST_IMAGE = 8
@@ -46,7 +46,7 @@ class Layout:
         return np.ascontiguousarray(moved).reshape(len(x), *self.sample_shape)
 
 
-def find_layout(shape: tuple[int, ...], input: str = "auto", *, at: str = "x") -> Layout:
+def find_layout(shape: tuple[int, ...], input: str = "auto", *, at: str = "x", known: Input | None = None) -> Layout:
     """What an array of this shape holds, by one rule.
 
     A 2-D array is a table. A 3-D array holds images ``(n, height, width)`` when both last sizes are at least 8, else
@@ -58,6 +58,7 @@ def find_layout(shape: tuple[int, ...], input: str = "auto", *, at: str = "x") -
         shape: Of the whole array, samples first.
         input: "auto", "table", "signal", "image" or "volume".
         at: Where the array came from, for the error.
+        known: What the source knows a sample to be, which holds when ``input`` is "auto".
 
     Example:
         >>> find_layout((100, 32, 32, 3)).sample_shape
@@ -71,7 +72,9 @@ def find_layout(shape: tuple[int, ...], input: str = "auto", *, at: str = "x") -
     """
     if input not in ("auto", *get_args(Input)):
         raise unknown_name("kind of input", input, ("auto", *get_args(Input)))
-    if input == "auto":
+    if input == "auto" and known is not None:
+        kind, why = known, f"the source holds {NOUNS[known]}"
+    elif input == "auto":
         kind, why = _kind_of(shape, at)
     else:
         kind, why = cast("Input", input), f"input={input!r} was asked for"

@@ -15,12 +15,15 @@ from ordersearch.data.arrays import Part, SourceArrays
 from ordersearch.errors import DataError
 
 KEYS = "'x_train' and 'y_train' (and 'x_test' and 'y_test') or 'x' and 'y'"
+_VALIDATION = {"x_val", "y_val"}
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, NotImplementedError)
 
 
 def read_npz(path: Path) -> SourceArrays:
     """The arrays of an .npz file under the keys ``x_train, y_train[, x_test, y_test]`` or ``x, y``, in either case.
 
+    With ``x_val`` and ``y_val`` these samples validate in every split, and all others train: who sets some apart (other
+    patients, later dates) mostly has a reason that a random draw would break. Without, they are drawn for each split.
     A key ``classes`` or ``class_names`` with one text per class names the classes.
     Pickled objects are never loaded.
 
@@ -36,6 +39,7 @@ def read_npz(path: Path) -> SourceArrays:
             name=path.resolve().stem,
             train=train,
             test=test,
+            validation=_read_part(archive, keys, "_val", path) if keys.keys() >= _VALIDATION else None,
             class_names=_read_class_names(archive, keys, path),
             notes=_notes(keys),
         )
@@ -89,6 +93,6 @@ def _read_class_names(archive: NpzFile, keys: dict[str, str], path: Path) -> tup
 
 
 def _notes(keys: dict[str, str]) -> tuple[str, ...]:
-    if "x_val" not in keys:
+    if "x_val" not in keys or keys.keys() >= _VALIDATION:
         return ()
     return (f"{keys['x_val']} is not used: validation samples are drawn from the training part, anew for every split.",)
