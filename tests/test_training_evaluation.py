@@ -5,9 +5,18 @@ import torch
 from sklearn.metrics import log_loss, r2_score
 from torch import Tensor, nn
 
+from ordersearch.data.tensors import Task, TensorSplit
 from ordersearch.training import evaluation
-from ordersearch.training.fit import evaluate
 from ordersearch.training.settings import TrainingSettings
+
+
+def evaluate(
+    model: nn.Module, x: Tensor, y: Tensor, *, task: Task, settings: TrainingSettings | None = None
+) -> dict[str, float]:
+    """The scores on these samples as a test part, which training does not see."""
+    data = TensorSplit(x[:2], y[:2], x[:1], y[:1], x, y, task)
+    return evaluation.evaluate(model, data, part="test", settings=settings)
+
 
 DOUBLE = TrainingSettings(precision="64")
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import warnings
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def test_the_result_says_what_came_of_it() -> None:
 def test_the_last_epoch_is_what_evaluate_gives() -> None:
     model, data = network(), toy()
     result = fit(model, data, settings=QUICK, learning_rate=1e-2, seed=0)
-    assert evaluate(model, data.x_val, data.y_val, task=data.task, settings=QUICK) == {
+    assert evaluate(model, data, settings=QUICK) == {
         "loss": result.metrics["val/loss"],
         "accuracy": result.metrics["val/accuracy"],
     }
@@ -193,7 +194,8 @@ def test_the_training_loss_is_the_mean_over_samples_and_not_over_batches() -> No
         torch.manual_seed(0)
         model = nn.Sequential(nn.Flatten(), nn.Linear(36, CLASSES))
     data, settings = toy(n=21), TrainingSettings(max_epochs=1, batch_size=16, precision="64")
-    before = evaluate(model.double(), data.x_train, data.y_train, task=data.task, settings=settings)
+    trained_on = replace(data, x_val=data.x_train, y_val=data.y_train)
+    before = evaluate(model.double(), trained_on, settings=settings)
     result = fit(model, data, settings=settings, learning_rate=1e-12, seed=0)
     assert result.metrics["train/loss"] == pytest.approx(before["loss"], rel=1e-6)
 

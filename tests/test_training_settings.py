@@ -11,7 +11,9 @@ from ordersearch.training.settings import TrainingSettings
 
 
 def test_settings_survive_json() -> None:
-    settings = TrainingSettings(max_epochs=3, metric="val/accuracy", precision="64", channels_last=False)
+    settings = TrainingSettings(
+        max_epochs=3, metric="val/accuracy", precision="64", channels_last=False, augment="flip"
+    )
     assert TrainingSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
 
 
@@ -33,6 +35,7 @@ def test_a_setting_of_another_name_is_refused_with_the_nearest() -> None:
         ({"weight_decay": float("nan")}, "weight_decay: got nan"),
         ({"batch_norm_momentum": 0.0}, r"batch_norm_momentum: got 0.0, but it lies in \(0, 1\]"),
         ({"device": "gpu"}, "device: got 'gpu', but it is one of cpu, cuda"),
+        ({"augment": "crop,flip"}, "augment: got 'crop,flip', but it is one of '', 'flip', 'crop', 'flip,crop'"),
         ({"precision": "16"}, "precision: got '16', but it is one of 32, 64, bf16"),
     ],
 )

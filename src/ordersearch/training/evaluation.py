@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ordersearch.data.tensors import Task
+from ordersearch.data.tensors import Split, Task
 from ordersearch.training.settings import TrainingSettings
+
+Part = Literal["val", "test"]
 
 LOSSES: dict[Task, Callable[[Tensor, Tensor], Tensor]] = {
     "classification": functional.cross_entropy,
@@ -26,15 +29,14 @@ _AT_ONCE: dict[str, tuple[int, int]] = {"cpu": (256, 2**17), "cuda": (2**15, 2**
 
 
 def evaluate(
-    model: nn.Module, x: Tensor, y: Tensor, *, task: Task, settings: TrainingSettings | None = None
+    model: nn.Module, data: Split, *, part: Part = "val", settings: TrainingSettings | None = None
 ) -> dict[str, float]:
-    """What ``model`` scores on these samples in evaluation mode; its mode, weights and gradients stay as they are.
+    """What ``model`` scores on a part in evaluation mode; its mode, weights and gradients stay as they are.
 
     Args:
         model: The network; the samples are moved to where its weights are.
-        x: Inputs, laid out as in a ``TensorSplit``.
-        y: Their targets.
-        task: What the targets are.
+        data: The split that the part belongs to.
+        part: ``"val"``, or ``"test"``, which is for finalists.
         settings: Only ``precision`` and ``channels_last`` are read; those of the run, when left out the defaults.
 
     Returns:
@@ -43,44 +45,41 @@ def evaluate(
         all labels at a threshold of 0.5, or, for regression, ``"r2"``, at most 1, the mean over the outputs.
     """
     settings = settings or TrainingSettings()
-    device = next((parameter.device for parameter in model.parameters()), x.device)
-    x = x.to(device, DTYPES[settings.precision])
-    if settings.channels_last and x.ndim == 4:
-        x = x.contiguous(memory_format=torch.channels_last)
-    y = y.to(device)
-    if y.is_floating_point():
-        y = y.to(x.dtype)
-    with _evaluation_mode(model):
-        scores = scores_of(model, x, y, task=task, cast=autocast(settings.precision, device))
+    device = next((parameter.device for parameter in model.parameters()), data.device)
+    placed = data.to(device, dtype=DTYPES[settings.precision], channels_last=settings.channels_last)
+    with _evaluation_mode(model), placed.opened() as opened:
+        scores = scores_of(model, opened, part=part, cast=autocast(settings.precision, device))
     values = torch.stack(list(scores.values())).tolist()
     return dict(zip(scores, values, strict=True))
 
 
 def scores_of(
-    model: nn.Module, x: Tensor, y: Tensor, *, task: Task, cast: Callable[[], AbstractContextManager[object]]
+    model: nn.Module, data: Split, *, part: Part, cast: Callable[[], AbstractContextManager[object]]
 ) -> dict[str, Tensor]:
-    """``"loss"`` and the task's score as 0-d tensors on the device, in ``x``'s dtype, without waiting for it.
+    """``"loss"`` and the task's score as 0-d tensors on the device, in the inputs' dtype, without waiting for it.
 
     Args:
         model: The network, in evaluation mode already.
-        x: Inputs, on the device.
-        y: Targets, on the device.
-        task: What the targets are.
+        data: The split, on the device.
+        part: Which part of it.
         cast: Makes the context that the forward pass runs in.
     """
-    n_samples, n_positions = _AT_ONCE[x.device.type]
-    size = min(n_samples, max(1, n_positions // math.prod(x.shape[2:])))
-    loss = torch.zeros((), dtype=torch.float64, device=x.device)
+    n_samples, n_positions = _AT_ONCE[data.device.type]
+    size = min(n_samples, max(1, n_positions // math.prod(data.sample_shape[1:])))
+    batches, y = (
+        (data.validation_batches(size), data.y_val) if part == "val" else (data.test_batches(size), data.y_test)
+    )
+    loss = torch.zeros((), dtype=torch.float64, device=data.device)
     hits: Tensor | float = 0.0
     with torch.inference_mode():
-        for inputs, targets in zip(torch.split(x, size), torch.split(y, size), strict=True):
+        for inputs, targets in batches:
             with cast():
                 output = model(inputs)
-            output = output.to(x.dtype)
-            loss.add_(LOSSES[task](output, targets), alpha=len(targets))
-            hits = hits + _hits(output, targets, task)
-        score = _r2(hits, y) if task == "regression" else torch.as_tensor(hits) / y.numel()
-        return {"loss": (loss / len(y)).to(x.dtype), SCORES[task]: score.to(x.dtype)}
+            output = output.to(data.dtype)
+            loss.add_(LOSSES[data.task](output, targets), alpha=len(targets))
+            hits = hits + _hits(output, targets, data.task)
+        score = _r2(hits, y) if data.task == "regression" else torch.as_tensor(hits) / y.numel()
+        return {"loss": (loss / len(y)).to(data.dtype), SCORES[data.task]: score.to(data.dtype)}
 
 
 def autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager[object]]:

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ordersearch.data.tensors import TensorSplit
+from ordersearch.data.tensors import Split
 from ordersearch.errors import DataError
+from ordersearch.training.augment import require_images
 from ordersearch.training.batch_norm import batch_norm_momentum
 from ordersearch.training.evaluation import DTYPES, SCORES, evaluate
 from ordersearch.training.module import TensorModule, WholeEpoch
@@ -56,7 +57,7 @@ class FitResult:
 
 def fit(
     model: nn.Module,
-    data: TensorSplit,
+    data: Split,
     *,
     settings: TrainingSettings,
     learning_rate: float,
@@ -74,7 +75,8 @@ def fit(
     Args:
         model: The network with its initial weights. Afterwards it is on the settings' device and in their dtype, has
             no gradients, and is in the mode (training or evaluation) it came in.
-        data: Samples to train and validate on; moved to the device here unless they are there.
+        data: Samples to train and validate on, in memory (moved to the device here unless they are there) or read
+            batch by batch: the history is the same.
         settings: How to train.
         learning_rate: The highest of the one-cycle schedule, above 0.
         seed: The run's seed: fixes batch order and dropout masks, not the initial weights.
@@ -84,12 +86,14 @@ def fit(
     Raises:
         DivergedError: A loss is no longer finite after some epoch.
         MissingMetricError: The settings' metric is not one that this task logs.
-        DataError: There are fewer than two samples to train on, or none to validate on.
+        DataError: There are fewer than two samples to train on or none to validate on, what is to be augmented are no
+            images, or a sample cannot be read.
         KeyboardInterrupt: The user interrupted; Lightning's way of exiting the process is undone.
     """
     started = time.perf_counter()
     _require_metric(settings.metric, data)
     _require_samples(data)
+    require_images(settings.augment, data.sample_shape)
     device = torch.device(settings.device)
     n_parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     pruning = PruningCallback(report or _report_nothing, should_prune or _never, settings.metric)
@@ -98,7 +102,8 @@ def fit(
         stack.enter_context(batch_norm_momentum(model, settings.batch_norm_momentum))
         stack.enter_context(kept_generators(device))
         placed = data.to(device, dtype=DTYPES[settings.precision], channels_last=settings.channels_last)
-        module = TensorModule(model, placed, settings=settings, learning_rate=learning_rate, seed=seed)
+        opened = stack.enter_context(placed.opened())
+        module = TensorModule(model, opened, settings=settings, learning_rate=learning_rate, seed=seed)
         _train(module, settings, [pruning])
     return FitResult(
         pruned=pruning.pruned,
@@ -138,16 +143,16 @@ def _place(model: nn.Module, device: torch.device, settings: TrainingSettings) -
                 parameter.data = parameter.data.to(memory_format=torch.channels_last)
 
 
-def _require_metric(metric: str, data: TensorSplit) -> None:
+def _require_metric(metric: str, data: Split) -> None:
     logged = ("train/loss", "val/loss", f"val/{SCORES[data.task]}")
     if metric not in logged:
         raise missing_metric(metric, logged)
 
 
-def _require_samples(data: TensorSplit) -> None:
-    if len(data.x_train) < 2 or len(data.x_val) < 1:
+def _require_samples(data: Split) -> None:
+    if data.n_train < 2 or data.n_val < 1:
         raise DataError(
-            f"The split has {len(data.x_train)} samples to train on and {len(data.x_val)} to validate on, but a "
+            f"The split has {data.n_train} samples to train on and {data.n_val} to validate on, but a "
             "training needs at least 2 and 1: bring more samples, or hold fewer out."
         )
 

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ordersearch.data.tensors import TensorSplit
+from ordersearch.data.tensors import Batches, Split
 from ordersearch.errors import DivergedError
+from ordersearch.training.augment import Augmentation
 from ordersearch.training.evaluation import LOSSES, autocast, scores_of
 from ordersearch.training.framework import pl
 from ordersearch.training.schedule import batch_sizes, one_cycle
@@ -31,14 +32,14 @@ class WholeEpoch:
 
 
 class TensorModule(pl.LightningModule):
-    """A network, the tensors that it learns from and the way that it learns them.
+    """A network, the samples that it learns from and the way that it learns them.
 
     Optimisation is manual and one Lightning step covers an epoch: a step a batch costs about a millisecond of
     Lightning, as much as the batch of a small network itself. Nothing in the loop over batches waits for the device.
 
     Args:
         network: What is trained, in place.
-        data: Its training and validation samples, on the device already.
+        data: Its training and validation samples, opened, and for the device that the network is on.
         settings: How it is trained.
         learning_rate: The highest of its one cycle.
         seed: Fixes the batches and the noise of every epoch.
@@ -49,24 +50,24 @@ class TensorModule(pl.LightningModule):
     """
 
     def __init__(
-        self, network: nn.Module, data: TensorSplit, *, settings: TrainingSettings, learning_rate: float, seed: int
+        self, network: nn.Module, data: Split, *, settings: TrainingSettings, learning_rate: float, seed: int
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.network = network
         self.history: list[dict[str, float]] = []
         self.before_first_epoch: Callable[[], None] | None = None
-        self._data: TensorSplit | None = data
+        self._data: Split | None = data
         self._settings = settings
         self._learning_rate = learning_rate
         self._seed = seed
-        self._sizes = batch_sizes(len(data.x_train), settings.batch_size)
+        self._sizes = batch_sizes(data.n_train, settings.batch_size)
         self._rates = one_cycle(learning_rate, settings.max_epochs * len(self._sizes))
         self._train_loss: Tensor | None = None
         self._started = 0.0
 
     @property
-    def data(self) -> TensorSplit:
+    def data(self) -> Split:
         """The samples; there are none after ``release``."""
         assert self._data is not None
         return self._data
@@ -96,33 +97,52 @@ class TensorModule(pl.LightningModule):
     def training_step(self, _batch: Any) -> None:
         """Train one epoch."""
         self._started = time.perf_counter()
-        seed_noise(self.data.x_train.device, seed=self._seed, epoch=self.current_epoch)
-        n_train = len(self.data.x_train)
-        order = epoch_order(n_train, seed=self._seed, epoch=self.current_epoch).to(self.data.x_train.device)
-        self._train_loss = self._train_batches(order) / n_train
+        data, seed, epoch = self.data, self._seed, self.current_epoch
+        seed_noise(data.device, seed=seed, epoch=epoch)
+        order = epoch_order(data.n_train, seed=seed, epoch=epoch)
+        batches = data.train_batches(torch.split(order, self._sizes))
+        if self._settings.augment:
+            batches = self._augmented(batches)
+        self._train_loss = self._train_batches(batches) / data.n_train
         # The optimiser is used without Lightning's wrapper, which would count its steps.
         steps = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total
         steps.ready += len(self._sizes)
         steps.completed += len(self._sizes)
 
-    def _train_batches(self, order: Tensor) -> Tensor:
-        """One step for each batch of ``order``; gives the sum of all samples' losses, on the device."""
-        network, x, y = self.network, self.data.x_train, self.data.y_train
-        loss_of, cast = LOSSES[self.data.task], autocast(self._settings.precision, x.device)
+    def _augmented(self, batches: Batches) -> Batches:
+        """The epoch's batches with their images flipped and shifted."""
+        data = self.data
+        augmentation = Augmentation.drawn(
+            self._settings.augment,
+            data.n_train,
+            data.sample_shape,
+            seed=self._seed,
+            epoch=self.current_epoch,
+            device=data.device,
+        )
+        start = 0
+        for x, y in batches:
+            yield augmentation(x, start), y
+            start += len(y)
+
+    def _train_batches(self, batches: Batches) -> Tensor:
+        """One step for each batch; gives the sum of all samples' losses, on the device."""
+        network, device, dtype = self.network, self.data.device, self.data.dtype
+        loss_of, cast = LOSSES[self.data.task], autocast(self._settings.precision, device)
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, torch.optim.Optimizer)
         first = self.current_epoch * len(self._sizes)
-        total = torch.zeros((), dtype=torch.float64, device=x.device)
-        for rate, rows in zip(self._rates[first:], torch.split(order, self._sizes), strict=False):
+        total = torch.zeros((), dtype=torch.float64, device=device)
+        for (x, y), rate in zip(batches, self._rates[first:], strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
             with cast():
-                output = network(x[rows])
-            loss = loss_of(output.to(x.dtype), y[rows])
+                output = network(x)
+            loss = loss_of(output.to(dtype), y)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            total.add_(loss.detach(), alpha=len(rows))
+            total.add_(loss.detach(), alpha=len(y))
         return total
 
     def validation_step(self, _batch: Any) -> None:
@@ -131,11 +151,10 @@ class TensorModule(pl.LightningModule):
         Raises:
             DivergedError: The training or the validation loss is infinite or not a number.
         """
-        data = self.data
-        cast = autocast(self._settings.precision, data.x_val.device)
-        scores = scores_of(self.network, data.x_val, data.y_val, task=data.task, cast=cast)
+        cast = autocast(self._settings.precision, self.data.device)
+        scores = scores_of(self.network, self.data, part="val", cast=cast)
         assert self._train_loss is not None
-        named = {"train/loss": self._train_loss.to(data.x_val.dtype)}
+        named = {"train/loss": self._train_loss.to(self.data.dtype)}
         named |= {f"val/{name}": value for name, value in scores.items()}
         metrics: dict[str, float] = dict(zip(named, torch.stack(list(named.values())).tolist(), strict=True))
         self._require_finite(metrics)

@@ -11,6 +11,7 @@ from ordersearch.errors import unknown_name
 
 _DEVICES = ("cpu", "cuda")
 _PRECISIONS = ("32", "64", "bf16")
+_AUGMENTS = ("", "flip", "crop", "flip,crop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class TrainingSettings:
         channels_last: Whether images (4-D inputs) are laid out channels last; the same for all runs of a study,
             since element dropout draws other masks in another layout.
         precision: ``"32"``, ``"64"`` (float64) or ``"bf16"`` (autocast; weights and losses stay float32).
+        augment: What is done to training images at random: ``"flip"`` (left to right), ``"crop"`` (shifted by up to an
+            eighth of their size), ``"flip,crop"``, or ``""`` for nothing.
 
     Example:
         >>> TrainingSettings.from_dict({"max_epochs": 3}).max_epochs
@@ -44,6 +47,7 @@ class TrainingSettings:
     device: str = "cpu"
     channels_last: bool = True
     precision: str = "32"
+    augment: str = ""
 
     def __post_init__(self) -> None:
         _require(self.max_epochs >= 1, "max_epochs", self.max_epochs, "is at least 1")
@@ -52,6 +56,7 @@ class TrainingSettings:
         _require(0 < self.batch_norm_momentum <= 1, "batch_norm_momentum", self.batch_norm_momentum, "lies in (0, 1]")
         _require(self.device in _DEVICES, "device", self.device, f"is one of {', '.join(_DEVICES)}")
         _require(self.precision in _PRECISIONS, "precision", self.precision, f"is one of {', '.join(_PRECISIONS)}")
+        _require(self.augment in _AUGMENTS, "augment", self.augment, f"is one of {', '.join(map(repr, _AUGMENTS))}")
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as strings, numbers and booleans, ready for JSON."""
