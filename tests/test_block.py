@@ -197,3 +197,124 @@ def test_a_factory_makes_new_blocks() -> None:
     assert isinstance(first, Block)
     assert isinstance(first[0], nn.Conv1d)
     assert len(second) == len(first) - 1
+
+
+def test_a_factory_tells_of_every_block() -> None:
+    told: list[Block] = []
+    conv = BlockFactory(CONVENTION, on_block=told.append)
+    made = [conv(2, 4), conv.downsampling(4, 4)]
+    assert [id(block) for block in told] == [id(block) for block in made]
+    assert conv == BlockFactory(CONVENTION)
+
+
+def test_a_factory_is_given_the_window_by_the_place() -> None:
+    block = BlockFactory(BlockSpec.parse("conv(kernel=5, padding=2) > relu > conv(padding=0) > add"))(3, 4, kernel=7)
+    assert str(block.spec) == "conv(kernel=7) > relu > conv(kernel=7, padding=0) > add"
+    assert BlockFactory(CONVENTION)(3, 4, kernel=5).output_sizes((9, 9)) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("spec", "place", "message"),
+    [
+        ("linear > relu", {"kernel": 3}, r"Block 'linear > relu': got kernel=3, but a linear block has no window\."),
+        ("conv > relu", {"kernel": 0}, r"conv\(kernel=\.\.\.\): got 0, but kernel is an integer from 1 to 4096"),
+        ("conv > relu", {"kernel": 4, "stride": 2}, r"an even reach of 4 has no strided form: take an odd kernel\."),
+    ],
+)
+def test_a_window_that_does_not_suit_the_place_is_refused(spec: str, place: dict[str, int], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        BlockFactory(BlockSpec.parse(spec))(2, 2, **place)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [5, 8, 9])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "conv > batch_norm > relu > max_pool",
+        "conv > batch_norm > relu",
+        "avg_pool > relu > conv",
+        "conv > max_pool(kernel=3, stride=1, padding=1) > relu",
+        "batch_norm > relu > conv > batch_norm > relu > conv > add",
+        "conv > max_pool > relu > conv > add",
+    ],
+)
+def test_a_downsampling_block_halves_maps_once_by_its_pool_or_its_stride(text: str, size: int) -> None:
+    block = BlockFactory(BlockSpec.parse(text)).downsampling(3, 4)
+    halves = (size // 2, -(-size // 2))
+    assert block.output_sizes((size, size))[0] in halves
+    assert tuple(block(torch.randn(2, 3, size, size)).shape[2:]) == block.output_sizes((size, size))
+
+
+def test_a_downsampling_block_of_features_is_a_block() -> None:
+    assert BlockFactory(BlockSpec.parse("linear > relu")).downsampling(3, 4)(torch.randn(2, 3)).shape == (2, 4)
+
+
+def test_a_downsampling_block_can_leave_out_its_dropout() -> None:
+    block = BlockFactory(CONVENTION).downsampling(3, 4, dropout=False, kernel=5)
+    assert str(block.spec) == "conv(kernel=5) > batch_norm > relu > max_pool"
+
+
+def test_an_even_window_without_pool_cannot_downsample() -> None:
+    with pytest.raises(SpecError, match=r"'conv\(kernel=2\)': .* take an odd kernel\."):
+        BlockFactory(BlockSpec.parse("conv(kernel=2) > relu")).downsampling(3, 4)
+
+
+PLACEMENTS = {
+    "original": "conv > batch_norm > relu > conv > batch_norm > add > relu",
+    "norm after addition": "conv > batch_norm > relu > conv > add > batch_norm > relu",
+    "relu before addition": "conv > batch_norm > relu > conv > batch_norm > relu > add",
+    "relu-only pre-activation": "relu > conv > batch_norm > relu > conv > batch_norm > add",
+    "full pre-activation": "batch_norm > relu > conv > batch_norm > relu > conv > add",
+    "wide resnet": "batch_norm > relu > conv > batch_norm > relu > dropout(p=0.3) > conv > add",
+    "one dropout after the last norm": "conv > batch_norm > relu > conv > batch_norm > dropout(p=0.1) > add > relu",
+    "bottleneck": "conv(kernel=1) > batch_norm > relu > conv > batch_norm > relu > conv(kernel=1) > batch_norm > add",
+}
+"""Figure 4 of He et al. 2016, arXiv:1603.05027; Zagoruyko & Komodakis 2016; Kim et al. 2023, arXiv:2302.06112."""
+
+
+@pytest.mark.parametrize("place", [(4, 4, 1), (4, 6, 1), (4, 4, 2), (4, 6, 2)], ids=str)
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("text", PLACEMENTS.values(), ids=PLACEMENTS)
+def test_every_residual_placement_learns_with_any_shortcut(text: str, dims: int, place: tuple[int, int, int]) -> None:
+    torch.manual_seed(0)
+    in_channels, out_channels, stride = place
+    block = build(text, in_channels, out_channels, stride=stride, dims=dims)
+    x = torch.randn(8, in_channels, *[5] * dims)
+    output = block(x)
+    assert output.shape == (8, out_channels, *[-(-5 // stride)] * dims)
+    output.square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in block.parameters())
+    shortcut = block.residual.shortcut
+    assert len(shortcut) == (place != (4, 4, 1))
+    assert (output.detach() < 0).any() == (not text.endswith("relu")), "what stands behind the addition is behind it"
+
+
+def test_the_norm_behind_an_addition_normalises_the_sum() -> None:
+    block = build("conv > batch_norm > relu > conv > add > batch_norm > relu", 4, 4)
+    assert [name for name, _ in block.named_children()] == ["residual", "batch_norm_2", "relu_2"]
+
+
+def test_an_original_block_computes_what_the_hand_written_one_computes() -> None:
+    torch.manual_seed(0)
+    block = build(PLACEMENTS["original"], 3, 4, stride=2)
+    branch = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Conv2d(4, 4, 3, padding=1, bias=False),
+        nn.BatchNorm2d(4),
+    )
+    shortcut = nn.Conv2d(3, 4, 1, stride=2, bias=False)
+    with_weights_of(block.residual.branch, branch)
+    with_weights_of(block.residual.shortcut, shortcut)
+    x = torch.randn(5, 3, 9, 9)
+    assert torch.equal(block(x), torch.relu(branch(x) + shortcut(x)))
+
+
+def test_a_linear_residual_block_of_tables_learns() -> None:
+    text = "batch_norm > linear > relu > dropout(p=0.1) > linear > dropout(p=0.1) > add"
+    for in_features in (4, 6):
+        block = build(text, in_features, 6)
+        block(torch.randn(16, in_features)).square().sum().backward()
+        assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in block.parameters())
+        assert len(block.residual.shortcut) == (in_features != 6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,16 @@ from torch import nn
 
 from ordersearch.errors import BlocksFileError, NetworkError, ShapeError, UnknownNameError
 from ordersearch.export import BlocksFile, RankedBlocks, write_blocks
-from ordersearch.networks import Network, build_network, default_network, find_network, load_blocks, network_names
+from ordersearch.networks import (
+    Network,
+    build_network,
+    default_network,
+    find_network,
+    load_blocks,
+    network_names,
+    network_summaries,
+    suited_network,
+)
 from ordersearch.spec import BlockSpec
 
 CONVENTION = {"conv": BlockSpec.parse("conv > batch_norm > relu > max_pool > dropout(p=0.1)")}
@@ -76,14 +86,99 @@ def test_data_that_a_network_is_not_made_for_are_refused() -> None:
 
 
 def test_an_unknown_network_gets_the_nearest_name() -> None:
-    with pytest.raises(UnknownNameError, match=r"No network is named 'cn'\. Did you mean 'cnn'\? Known: cnn, mlp\."):
+    with pytest.raises(
+        UnknownNameError, match=r"No network is named 'cn'\. Did you mean 'cnn'\? Known: cnn, four_conv_cnn"
+    ):
         find_network("cn")
 
 
 def test_every_network_is_listed_and_found() -> None:
-    assert set(network_names()) >= {"cnn", "mlp"}
+    residual, tutorials = ("resnet", "resnet9", "wide_resnet"), ("mnist_cnn", "four_conv_cnn", "signal_cnn")
+    assert set(network_names()) >= {"cnn", "mlp", *residual, "inception", *tutorials}
     assert all(find_network(name).name == name for name in network_names())
     assert (default_network(0), default_network(2)) == ("mlp", "cnn")
+
+
+def test_every_network_has_one_line_with_its_roles_and_options() -> None:
+    summaries = network_summaries()
+    assert tuple(summaries) == network_names()
+    assert summaries["cnn"] == (
+        "stages of conv blocks that pool, a dense block, output layer; blocks: conv, stage_end, dense; for signals, "
+        "images, volumes; options: width=16, depth=1"
+    )
+    assert summaries["mnist_cnn"].endswith("blocks: conv, stage_end, dense; for images")
+
+
+def test_a_broken_plugin_hides_no_other_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    info = tmp_path / "broken_nets-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-nets\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[ordersearch.networks]\nzigzag = no_such_module_of_nets:NET\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    summaries = network_summaries()
+    assert summaries["zigzag"].startswith("The network 'zigzag' comes from the plugin broken-nets 1")
+    assert "mlp" in summaries
+
+
+def options_of(**options: int | bool) -> Network:
+    return Network("own", "", ("conv",), (2,), wrong_outputs, options={"width": 16, "stem": False, **options})
+
+
+def test_options_are_replaced_in_a_copy() -> None:
+    network = options_of()
+    changed = network.with_options(width=32, stem=None)
+    assert changed.described() == {"name": "own", "width": 32, "stem": False}
+    assert network.described() == {"name": "own", "width": 16, "stem": False}
+    assert network.with_options(width=None) is network
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"depth": 2}, r"Network 'own' has no option 'depth'\. It has: width, stem\."),
+        ({"width": 0}, r"Network 'own', width: got 0, but it is an integer of at least 1\."),
+        ({"width": True}, r"Network 'own', width: got True, but it is an integer of at least 1\."),
+        ({"width": "8"}, r"Network 'own', width: got '8', but it is an integer of at least 1\."),
+        ({"stem": 1}, r"Network 'own', stem: got 1, but it is true or false\."),
+    ],
+)
+def test_options_that_a_network_does_not_take_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(NetworkError, match=message):
+        options_of().with_options(**options)
+
+
+def test_constants_go_where_a_block_leaves_the_defaults_and_settling_twice_changes_nothing_more() -> None:
+    network = find_network("signal_cnn")
+    blocks = {"conv": BlockSpec.parse("conv(kernel=7) > batch_norm(momentum=0.4) > relu > conv(padding=1) > add")}
+    settled = network.settled(blocks)
+    assert str(settled["conv"]) == (
+        "conv(kernel=7, padding=0) > batch_norm(eps=0.001, momentum=0.4) > relu > conv(kernel=5, padding=1) > add"
+    )
+    assert network.settled(settled) == settled
+    assert find_network("cnn").settled(blocks) == blocks
+
+
+@pytest.mark.parametrize(
+    ("text", "needs"),
+    [
+        ("relu > batch_norm > dropout > conv", True),
+        ("max_pool > conv > relu", True),
+        ("spatial_dropout > conv > relu", True),
+        ("batch_norm > relu > conv > add", True),
+        ("batch_norm > conv > relu > max_pool", False),
+        ("conv > relu", False),
+        ("relu > linear", True),
+        ("batch_norm > dropout > linear > relu", False),
+    ],
+)
+def test_a_stem_is_there_for_orders_that_would_meet_the_samples_first(text: str, needs: bool) -> None:
+    orders = {"conv": [BlockSpec.parse("conv > relu"), BlockSpec.parse(text)]}
+    assert suited_network(options_of(), orders).options["stem"] is needs
+
+
+def test_a_network_without_a_stem_to_switch_on_stays_as_it_is() -> None:
+    network = find_network("resnet")
+    assert suited_network(network, {"residual": [BlockSpec.parse("relu > conv > add")]}) is network
 
 
 def wrong_outputs(*_: object) -> nn.Module:

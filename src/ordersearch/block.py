@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import cast
 
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ordersearch.calls import LayerCall, Segment, check_fits, plan_block
-from ordersearch.ops import Role
+from ordersearch.errors import SpecError
+from ordersearch.ops import OpSpec, Role
 from ordersearch.spec import BlockSpec
 
 
@@ -59,6 +60,7 @@ def build_block(
     stride: int = 1,
     pool: bool = True,
     dropout: bool = True,
+    kernel: int | None = None,
 ) -> Block:
     """The module of a spec: ``(n, in_channels, *sizes)`` to ``(n, out_channels, *sizes)``, features without sizes.
 
@@ -73,6 +75,7 @@ def build_block(
         stride: Of the first convolution.
         pool: False leaves the pools out of this block.
         dropout: False leaves the dropouts out of this block.
+        kernel: The window of the block's convolutions here, whatever the spec says; their padding stays what it is.
 
     Raises:
         SpecError: The place does not suit the block.
@@ -84,9 +87,23 @@ def build_block(
     """
     left_out = [role for role, kept in ((Role.POOL, pool), (Role.DROPOUT, dropout)) if not kept]
     built = spec.without(*left_out)
+    if kernel is not None:
+        built = _with_kernel(built, kernel)
     segments = plan_block(built, in_channels, out_channels, dims=dims, stride=stride)
     with torch.random.fork_rng(devices=[]):
         return Block(built, segments)
+
+
+def _with_kernel(spec: BlockSpec, kernel: int) -> BlockSpec:
+    if not spec.on_maps:
+        raise SpecError(f"Block '{spec}': got kernel={kernel}, but a linear block has no window.")
+    return BlockSpec(_with_window(op, kernel) if op.role is Role.WEIGHT else op for op in spec)
+
+
+def _with_window(op: OpSpec, kernel: int) -> OpSpec:
+    # Spelled first: padding=1 around a window of 3 is "same", and so it stays around any other.
+    spelled = op.replace(**op.kind.spelling(op.params)) if op.kind.spelling else op
+    return spelled.replace(kernel=kernel) if "kernel" in op.params else op
 
 
 @dataclass(frozen=True)
@@ -96,18 +113,53 @@ class BlockFactory:
     Args:
         spec: The block.
         dims: 1, 2 or 3 dimensions of the maps; a linear block has none.
+        on_block: Told of every block that it makes.
     """
 
     spec: BlockSpec
     dims: int = 2
+    on_block: Callable[[Block], None] | None = field(default=None, compare=False, repr=False)
 
     def __call__(
-        self, in_channels: int, out_channels: int, *, stride: int = 1, pool: bool = True, dropout: bool = True
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        stride: int = 1,
+        pool: bool = True,
+        dropout: bool = True,
+        kernel: int | None = None,
     ) -> Block:
         """A new block at a place in the network; see ``build_block``."""
-        return build_block(
-            self.spec, in_channels, out_channels, dims=self.dims, stride=stride, pool=pool, dropout=dropout
+        block = build_block(
+            self.spec,
+            in_channels,
+            out_channels,
+            dims=self.dims,
+            stride=stride,
+            pool=pool,
+            dropout=dropout,
+            kernel=kernel,
         )
+        if self.on_block is not None:
+            self.on_block(block)
+        return block
+
+    def downsampling(
+        self, in_channels: int, out_channels: int, *, dropout: bool = True, kernel: int | None = None
+    ) -> Block:
+        """A new block that makes maps smaller: by its pool, or by stride 2 where the spec has none.
+
+        Example:
+            >>> BlockFactory(BlockSpec.parse("conv > relu")).downsampling(3, 8).output_sizes((32, 32))
+            (16, 16)
+        """
+        stride = 1 if any(map(_shrinks, self.spec)) or not self.spec.on_maps else 2
+        return self(in_channels, out_channels, stride=stride, dropout=dropout, kernel=kernel)
+
+
+def _shrinks(op: OpSpec) -> bool:
+    return op.role is Role.POOL and int(op.params.get("stride") or op.params.get("kernel") or 1) > 1
 
 
 def _block_layers(segments: Sequence[Segment]) -> OrderedDict[str, nn.Module]:

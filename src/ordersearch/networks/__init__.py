@@ -1,7 +1,8 @@
 """Networks: where blocks sit."""
 
 from ordersearch.networks.build import build_network, check_network, load_blocks
-from ordersearch.networks.registry import Network, default_network, find_network, network_names
+from ordersearch.networks.network import Network, suited_network
+from ordersearch.networks.registry import default_network, find_network, network_names, network_summaries
 
 __all__ = [
     "Network",
@@ -11,4 +12,6 @@ __all__ = [
     "find_network",
     "load_blocks",
     "network_names",
+    "network_summaries",
+    "suited_network",
 ]

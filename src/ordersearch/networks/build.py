@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from ordersearch.block import Block, BlockFactory
-from ordersearch.errors import NetworkError, ShapeError
+from ordersearch.errors import NetworkError
 from ordersearch.export import read_blocks
-from ordersearch.networks.registry import Network, find_network
+from ordersearch.networks.blocks import Blocks
+from ordersearch.networks.network import KINDS, Network
+from ordersearch.networks.probe import probe
+from ordersearch.networks.registry import find_network
 from ordersearch.seeds import derived_seed
 from ordersearch.spec import BlockSpec
 
@@ -31,75 +34,52 @@ def build_network(
 
     Args:
         network: A network, or the name of one.
-        specs: The block of each role.
+        specs: The searched block of each role; the network's other roles keep its own block or the default.
         input_shape: Shape of one sample: ``(features,)`` or ``(channels, *sizes)``.
         n_outputs: Classes, or targets of a regression.
         seed: Of the initial weights.
 
     Raises:
-        NetworkError: The network is not made of such blocks, or not for such data.
+        NetworkError: The network is not made of such blocks, or not for such data, or is a user's and fails.
         ShapeError: A block does not fit what reaches it.
     """
     row = find_network(network) if isinstance(network, str) else network
     dims = len(input_shape) - 1
     check_network(row, specs, dims)
-    factories = {role: BlockFactory(spec, dims or 2) for role, spec in specs.items()}
+    blocks = Blocks(row, specs, dims)
+    options = {name: value for name, value in row.options.items() if value is not None}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "network"))
-        module = row.build(factories, input_shape, n_outputs)
-        _initialise_blocks(module, seed)
-    _probe(module, row, input_shape, n_outputs)
+        module = row.build(blocks, input_shape, n_outputs, **options)
+        _initialise_blocks(module, blocks.made, seed)
+    probe(module, row, blocks.made, input_shape, n_outputs)
+    blocks.require_use()
     return module
 
 
-def check_network(network: Network, roles: Mapping[str, object], dims: int) -> None:
+def check_network(network: Network, roles: Iterable[str], dims: int) -> None:
     """Raise a NetworkError unless the network is made of blocks of these roles and for inputs of these dimensions."""
-    if not set(roles) <= set(network.roles):
+    if network.roles and not set(roles) <= set(network.roles):
         raise NetworkError(
-            f"Network {network.name!r} is made of {' and '.join(network.roles)} blocks, but the search space has the "
+            f"Network {network.name!r} is made of {', '.join(network.roles)} blocks, but the search space has the "
             f"roles {', '.join(roles)}. Choose another --space or --network."
         )
     if dims not in network.dims:
-        kinds = {0: "tables", 1: "signals", 2: "images", 3: "volumes"}
         raise NetworkError(
-            f"Network {network.name!r} takes {', '.join(kinds[d] for d in network.dims)}, but the data are "
-            f"{kinds[dims]}. Choose another --network, or read the data otherwise with --input."
+            f"Network {network.name!r} takes {', '.join(KINDS[d] for d in network.dims)}, but the data are "
+            f"{KINDS[dims]}. Choose another --network, or read the data otherwise with --input."
         )
 
 
-def _initialise_blocks(module: nn.Module, seed: int) -> None:
+def _initialise_blocks(module: nn.Module, made: Iterable[Block], seed: int) -> None:
     """PyTorch's default initialisation, drawn for each layer from a generator keyed by its name."""
-    for block_name, block in module.named_modules():
-        if isinstance(block, Block):
-            for name, layer in block.named_modules(prefix=block_name):
-                if hasattr(layer, "reset_parameters"):
-                    torch.manual_seed(derived_seed(seed, "weights", name))
-                    layer.reset_parameters()
-
-
-def _probe(module: nn.Module, network: Network, input_shape: tuple[int, ...], n_outputs: int) -> None:
-    """Pass one sample through, so that what does not fit is said before anything is trained."""
-    hooks = [
-        block.register_forward_pre_hook(lambda b, inputs: b.output_sizes(inputs[0].shape[2:]) and None)
-        for block in module.modules()
-        if isinstance(block, Block) and block.spec.on_maps
-    ]
-    module.eval()
-    try:
-        with torch.inference_mode():
-            output = module(torch.zeros(1, *input_shape))
-    except RuntimeError as cause:
-        raise ShapeError(
-            f"Network {network.name!r} does not fit samples of shape {input_shape}: {str(cause).splitlines()[0]}."
-        ) from cause
-    finally:
-        module.train()
-        for hook in hooks:
-            hook.remove()
-    if tuple(output.shape) != (1, n_outputs):
-        raise NetworkError(
-            f"Network {network.name!r} gives {tuple(output.shape[1:])} values a sample, but the task needs {n_outputs}."
-        )
+    blocks = {*made, *(block for block in module.modules() if isinstance(block, Block))}
+    # A user's network may take a block apart and keep its layers only.
+    layers = {layer for block in blocks for layer in block.modules()}
+    for name, layer in module.named_modules():
+        if layer in layers and hasattr(layer, "reset_parameters"):
+            torch.manual_seed(derived_seed(seed, "weights", name))
+            layer.reset_parameters()
 
 
 def load_blocks(path: str | Path, *, rank: int = 1) -> dict[str, BlockFactory]:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from torch import nn
 
 from ordersearch.block import BlockFactory
-from ordersearch.networks.registry import Network
-
-WIDTHS = (128, 64)
+from ordersearch.networks.ends import fixed_stem
+from ordersearch.networks.network import Network
+from ordersearch.networks.stages import dense_layers
 
 
 def build_mlp(
@@ -19,16 +19,35 @@ def build_mlp(
     input_shape: tuple[int, ...],
     n_outputs: int,
     *,
-    widths: tuple[int, ...] = WIDTHS,
+    width: int = 128,
+    depth: int = 2,
+    stem: bool = False,
 ) -> nn.Module:
-    """Flattened input, one dense block a width, output layer: ``(n, *input_shape)`` to ``(n, n_outputs)``."""
+    """Flattened input, dense blocks, output layer: ``(n, *input_shape)`` to ``(n, n_outputs)``.
+
+    Args:
+        blocks: The factories.
+        input_shape: That of a sample.
+        n_outputs: What the output layer gives.
+        width: Features of the first dense block; those behind it have half as many.
+        depth: Dense blocks.
+        stem: Whether the network has a fixed stem and tail.
+    """
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
     features = math.prod(input_shape)
-    for number, width in enumerate(widths, 1):
-        layers[f"dense_{number}"] = blocks["dense"](features, width)
+    if stem:
+        layers["stem"] = fixed_stem(features, width, 0)
         features = width
-    layers["output"] = nn.Linear(features, n_outputs)
+    widths = [width, *[max(1, width // 2)] * (depth - 1)]
+    layers.update(dense_layers(blocks, features, n_outputs, widths=widths, tail=stem))
     return nn.Sequential(layers)
 
 
-MLP = Network("mlp", "dense blocks of 128 and 64 features, output layer", ("dense",), (0, 1, 2, 3), build_mlp)
+MLP = Network(
+    "mlp",
+    "dense blocks, the first twice as wide as the others, output layer",
+    ("dense",),
+    (0, 1, 2, 3),
+    build_mlp,
+    options={"width": 128, "depth": 2, "stem": False},
+)
