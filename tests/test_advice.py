@@ -7,9 +7,8 @@ import torch
 from hypothesis import given, settings
 from torch import nn
 
-from ordersearch.advice import Advice, advise, well_known
+from ordersearch.advice import Advice, advise
 from ordersearch.advice.about_places import NEARLY_MONOTONE
-from ordersearch.advice.catalogue import CATALOGUE
 from ordersearch.advice.figures import (
     RELU_MEAN,
     RELU_VARIANCE,
@@ -20,7 +19,6 @@ from ordersearch.advice.figures import (
     variance_shift_behind_weight,
     zero_fractions,
 )
-from ordersearch.identities import canonical, equivalent, members
 from ordersearch.ops import OpSpec
 from ordersearch.spec import BlockSpec
 from tests.strategies import block_specs, equivalent_pairs
@@ -223,60 +221,3 @@ def test_nearly_monotone_figures(name: str, normal: torch.Tensor) -> None:
     assert float((difference > 0).double().mean()) == pytest.approx(share, rel=0.1)
     assert float(difference.mean()) == pytest.approx(mean, rel=0.15)
     assert float(-f(torch.linspace(-6, 0, 100_001, dtype=torch.float64)).min()) == pytest.approx(most, abs=6e-4)
-
-
-# Well-known orders.
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("conv > batch_norm > relu > max_pool > dropout(p=0.1)", ["convention"]),
-        ("conv > batch_norm > max_pool > relu > dropout", ["convention"]),
-        ("conv > batch_norm > dropout > max_pool > relu", ["MONAI NDA"]),
-        ("conv > batch_norm > dropout > max_pool > gelu", []),
-        ("conv > batch_norm > dropout > relu > max_pool", ["MONAI NDA"]),
-        ("conv > batch_norm > max_pool > relu > spatial_dropout(p=0.2)", ["convention", "MONAI NDA"]),
-        ("conv > relu > batch_norm > max_pool > dropout", ["norm after activation"]),
-        ("conv > relu > max_pool > dropout > batch_norm", ["forum order"]),
-        ("conv > max_pool > relu > dropout > batch_norm", ["forum order"]),
-        ("conv > spatial_dropout > batch_norm > relu > max_pool", ["spatial dropout after conv", "nnU-Net"]),
-        ("conv > batch_norm > dropout > tanh", ["MONAI NDA", "timm"]),
-        ("conv > dropout > relu > group_norm", ["forum order", "nnU-Net nonlin_first"]),
-        ("group_norm > conv > relu", ["pytorch-3dunet gcr"]),
-        ("batch_norm > dropout > linear > relu", ["fastai LinBnDrop"]),
-        ("linear > relu > batch_norm > dropout", ["norm after activation", "fastai LinBnDrop lin_first"]),
-        ("linear > relu > dropout", ["dropout only", "torchvision MLP", "pytorch_tabular"]),
-        ("conv > max_pool > batch_norm > gelu", ["pool before norm", "record CIFAR-10 networks"]),
-        ("conv > max_pool > batch_norm > relu", ["pool before norm"]),
-        ("relu > batch_norm > dropout(p=0.05) > conv", ["IC layer"]),
-        ("batch_norm > relu > conv", ["pre-activation"]),
-        ("batch_norm > relu > conv > batch_norm > relu > conv > add", ["pre-activation residual"]),
-        ("batch_norm > relu > conv > batch_norm > dropout > relu > conv > add", ["Wide ResNet"]),
-        ("conv > batch_norm > relu > conv > batch_norm > add > relu", ["original residual"]),
-        ("conv > relu > max_pool > dropout(p=0)", ["neither norm nor dropout"]),
-        ("conv > conv > conv", []),
-    ],
-)
-def test_well_known(text: str, names: list[str]) -> None:
-    assert [known.name for known in well_known(parse(text))] == names
-
-
-def test_plain_convolution_is_known_by_many_names() -> None:
-    names = {known.name for known in well_known(parse("conv > batch_norm > relu"))}
-    assert names == {"convention", "MONAI NDA", "nnU-Net", "timm", "torchvision", "fastai ConvLayer"}
-
-
-def test_members_of_a_class_have_the_same_names() -> None:
-    spec = parse("conv > batch_norm > relu > max_pool > spatial_dropout")
-    assert len({tuple(well_known(member)) for member in members(spec)}) == 1
-
-
-@pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
-def test_each_row_of_the_catalogue_is_found(row: tuple[str, str, str]) -> None:
-    stand_ins = {"weight": "conv", "norm": "batch_norm", "activation": "relu", "pool": "max_pool"}
-    parts = [part.rstrip("?") for part in row[0].split(" > ")]
-    spec = parse(" > ".join(stand_ins.get(part, part) for part in parts if "linear" not in row[0] or part != "pool"))
-    assert equivalent(spec, canonical(spec))
-    assert row[1] in [known.name for known in well_known(spec)]
-    assert row[2]

@@ -110,7 +110,7 @@ def test_classes_count_every_order_once(name: str) -> None:
     for role, found in counted["roles"].items():
         orders = [order for network in found["classes"] for order in network["members"]]
         assert len(orders) == len(set(orders)) == found["n_orders"]
-        assert set(orders) == {str(spec.at_rate()) for spec in space.roles[role].specs}
+        assert set(orders) == {str(spec.at_rate()) for spec in space.blocks()[role]}
         for network in found["classes"]:
             assert {str(canonical(BlockSpec.parse(order))) for order in network["members"]} == {network["canonical"]}
     assert next(class_lines(counted)).startswith(

@@ -3,7 +3,9 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+import random
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import FixedTrial
 
+from ordersearch.advice import CATALOGUE
 from ordersearch.errors import SpaceError, UnknownNameError
 from ordersearch.identities import canonical
 from ordersearch.ops import Role
@@ -42,12 +45,36 @@ RESIDUAL: dict[str, list[str]] = {
         "nn.Conv2d(8, 8, 3) -> BatchNormalization -> ReLU",
     ]
 }
+PLACED_CONV = [
+    "conv > relu > max_pool > dropout",
+    "conv > max_pool > relu > spatial_dropout",
+    "conv > batch_norm > relu",
+]
+PLACED_DENSE: dict[str, list[Any]] = {
+    "order": ["weight > activation > dropout", "weight > dropout > activation"],
+    "weight": ["linear"],
+    "activation": ["relu"],
+    "dropout": ["dropout"],
+    "dropout_rate": [0.5, 0.2],
+}
 ONE: dict[str, Any] = {"roles": {"conv": CONV}, "nuisance": {"lr": [0.001, 0.003, 0.01]}}
 CONTENTS: dict[str, dict[str, Any]] = {
     "one": ONE,
     "residual": {"roles": {"residual": RESIDUAL}},
     "rated": {"roles": {"residual": {**RESIDUAL, "dropout_rate": [0.1, 0.4]}}},
     "two": {"roles": {"conv": {**CONV, "weight": ["conv"], "dropout_rate": [0.2]}, "dense": DENSE}},
+    "placed": {
+        "dropout_placement": ["every_block", "stage_ends", "head_only", "nowhere"],
+        "roles": {"conv": {"orders": PLACED_CONV, "dropout_rate": [0.1, 0.3]}, "dense": PLACED_DENSE},
+        "nuisance": {"lr": [0.003], "batch_size": [16, 64]},
+    },
+    "overlapping": {
+        "dropout_placement": ["stage_ends", "every_block", "nowhere", "head_only"],
+        "roles": {
+            "conv": {**CONV, "weight": ["conv"], "activation": ["relu"], "norm": ["batch_norm"], "dropout_rate": [0.2]},
+            "dense": {"orders": ["linear > relu > dropout", "linear > relu"]},
+        },
+    },
 }
 NAMES = (*sorted(shipped_spaces()), *CONTENTS)
 
@@ -101,51 +128,11 @@ def written(blocks: Mapping[str, BlockSpec]) -> dict[str, str]:
     return {role: str(spec) for role, spec in blocks.items()}
 
 
-# What ships
-
-
-@pytest.mark.parametrize("name", shipped_spaces())
-def test_shipped_space_loads_and_says_what_it_is(name: str) -> None:
-    space = SearchSpace.load(name)
-    assert space.name == name
-    assert space.description
-    assert list(space.nuisance) == ["lr"]
-    assert 3 <= len(space.nuisance["lr"]) <= 5
-    assert space.references()[0].name == "convention"
-    assert all(reference.source for reference in space.references())
-    assert len({reference.name for reference in space.references()}) == len(space.references())
-
-
-@pytest.mark.parametrize(
-    ("name", "convention"),
-    [
-        ("conv", "conv > batch_norm > relu > max_pool > dropout(p=0.1)"),
-        ("dense", "linear > batch_norm > relu > dropout(p=0.1)"),
-    ],
-)
-def test_convention_is_the_one_of_design(name: str, convention: str) -> None:
-    assert written(SearchSpace.load(name).references()[0].blocks) == {name: convention}
-
-
-def test_conv_spans_every_permutation_behind_the_weight() -> None:
-    orders = {spec.order for spec in SearchSpace.load("conv").roles["conv"].specs}
-    for others in itertools.permutations(["batch_norm", "relu", "max_pool", "dropout"]):
-        assert " > ".join(("conv", *others)) in orders
-
-
-def test_shipped_spaces_can_be_loaded_by_name_or_by_path() -> None:
-    for name, path in shipped_spaces().items():
-        assert (
-            SearchSpace.load(name).fingerprint()
-            == SearchSpace.load(path).fingerprint()
-            == SearchSpace.load(str(path)).fingerprint()
-        )
+# Loading
 
 
 def test_unknown_space_gives_the_nearest_and_says_that_a_path_will_do() -> None:
-    message = (
-        r"^No search space is named 'cnov'\. Did you mean 'conv'\? Known: conv, dense.* Or give the path of a YAML"
-    )
+    message = r"^No search space is named 'cnov'\. Did you mean 'conv'\? Known: .*conv, .* Or give the path of a YAML"
     with pytest.raises(UnknownNameError, match=message):
         SearchSpace.load("cnov")
 
@@ -161,12 +148,14 @@ def test_missing_file_is_named() -> None:
 # Encode, decode, suggest
 
 
-def test_every_spec_is_encoded_and_decoded(space: SearchSpace) -> None:
-    for specs in itertools.product(*(role.specs for role in space.roles.values())):
-        blocks = dict(zip(space.roles, specs, strict=True))
+def test_every_block_is_encoded_and_decoded(space: SearchSpace) -> None:
+    for point in points(space):
+        blocks = space.decode(point)
         params = space.encode(blocks)
         assert space.decode(params) == blocks
         assert set(params) == set(space.distributions())
+        assert tuple(blocks) == space.block_roles
+        assert all(blocks[role] in known for role, known in space.blocks().items())
 
 
 @settings(max_examples=100)
@@ -203,7 +192,7 @@ def test_suggest_asks_a_fixed_trial_a_fake_and_a_study_alike(space: SearchSpace)
         blocks = space.suggest(trial)
         nuisance = space.suggest_nuisance(trial)
         assert space.decode(trial.params) == blocks
-        assert nuisance == {"lr": trial.params["lr"]}
+        assert nuisance == {name: trial.params[name] for name in space.nuisance}
         study.tell(trial, 0.0)
 
 
@@ -212,7 +201,8 @@ def test_study_may_be_asked_for_the_distributions_instead(space: SearchSpace) ->
     for _ in range(10):
         trial = study.ask(fixed_distributions={**space.distributions("x_"), **space.nuisance_distributions("x_")})
         assert space.suggest(trial, prefix="x_") == space.decode(trial.params, prefix="x_")
-        assert list(space.suggest_nuisance(trial, prefix="x_").values()) == [trial.params["x_lr"]]
+        asked = {name: trial.params[f"x_{name}"] for name in space.nuisance}
+        assert space.suggest_nuisance(trial, prefix="x_") == asked
 
 
 def test_prefix_keeps_a_study_of_ones_own_apart(spaces: Mapping[str, SearchSpace]) -> None:
@@ -249,7 +239,7 @@ def test_distributions_are_flat_and_cover_what_suggest_asks(space: SearchSpace) 
         space.suggest(trial)
         asked |= set(trial.asked)
     assert asked == set(distributions)
-    assert set(space.nuisance_distributions("p.")) == {"p.lr"}
+    assert set(space.nuisance_distributions("p.")) == {f"p.{name}" for name in space.nuisance}
 
 
 def test_inactive_parameters_change_nothing(spaces: Mapping[str, SearchSpace]) -> None:
@@ -315,11 +305,13 @@ def test_counts_agree_with_brute_force(space: SearchSpace) -> None:
     assert space.n_points == len(every)
     assert space.n_specs == len(specs)
     assert space.n_classes == len(classes)
-    assert space.n_settings == len(classes) * len(space.nuisance["lr"])
-    for role in space.roles:
+    n_values = math.prod(map(len, space.nuisance.values()))
+    assert space.n_settings == len(classes) * n_values
+    assert space.n_settings_as_written == len(specs) * n_values
+    for role, known in space.blocks().items():
         found = space.classes(role)
         assert all(canonical(member) == name for name, members in found.items() for member in members)
-        assert sum(map(len, found.values())) == len(space.roles[role].specs)
+        assert sum(map(len, found.values())) == len(known)
 
 
 def test_conv_saves_most_of_the_training() -> None:
@@ -327,12 +319,34 @@ def test_conv_saves_most_of_the_training() -> None:
     assert 2 * space.n_classes < space.n_specs < space.n_points
 
 
+def setting(space: SearchSpace, params: Mapping[str, Any]) -> tuple[Any, ...]:
+    blocks = space.decode(params)
+    return (*(str(canonical(spec)) for spec in blocks.values()), *(params[name] for name in space.nuisance))
+
+
 def test_settings_are_distinct_and_complete(space: SearchSpace) -> None:
-    found = {
-        (*(str(canonical(spec)) for spec in space.decode(params).values()), params["lr"]) for params in space.settings()
-    }
-    assert len(list(space.settings())) == len(found) == space.n_settings
-    assert all(params.keys() == {*space.distributions(), "lr"} for params in space.settings())
+    every = list(space.settings())
+    assert len(every) == len({setting(space, params) for params in every}) == space.n_settings
+    assert all(list(params) == [*space.distributions(), *space.nuisance] for params in every)
+
+
+def test_a_class_is_encoded_by_the_first_of_its_blocks(space: SearchSpace) -> None:
+    firsts: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for params in space.settings():
+        blocks = space.decode(params)
+        firsts[tuple(map(canonical, blocks.values()))] = {name: params[name] for name in space.distributions()}
+    for point in points(space)[::5]:
+        named = {role: canonical(spec) for role, spec in space.decode(point).items()}
+        assert space.encode_class(named) == firsts[tuple(named.values())]
+
+
+def test_settings_are_drawn_evenly(spaces: Mapping[str, SearchSpace]) -> None:
+    generator = random.Random(0)
+    for name in ("rated", "placed", "overlapping"):
+        space = spaces[name]
+        drawn = Counter(setting(space, space.draw(generator)) for _ in range(40 * space.n_settings))
+        assert len(drawn) == space.n_settings
+        assert 15 < min(drawn.values()) <= max(drawn.values()) < 75
 
 
 # Fingerprint
@@ -348,7 +362,7 @@ def test_fingerprint_is_the_schema(load: Load) -> None:
     same = fingerprint()
     reference = {"name": "convention", "source": "us", "conv": "conv > batch_norm > relu > max_pool > dropout"}
     assert re.fullmatch("[0-9a-f]{16}", same)
-    assert fingerprint(references=[reference], description="another text") == same
+    assert fingerprint(references=[reference], description="another text", network="cnn") == same
     assert load(ONE, "another_name").fingerprint() == same
     others = [
         fingerprint(nuisance={"lr": [0.001]}),
@@ -357,6 +371,7 @@ def test_fingerprint_is_the_schema(load: Load) -> None:
         with_conv(activation=CONV["activation"][::-1]),
         with_conv(dropout_rate=[0.2, 0, 0.4]),
         with_conv(norm_placement=["none", "first"]),
+        fingerprint(nuisance={**ONE["nuisance"], "batch_size": [16]}),
     ]
     assert len({same, *others}) == 1 + len(others)
 
@@ -411,6 +426,38 @@ def test_default_nuisance_is_the_middle_choice(spaces: Mapping[str, SearchSpace]
     assert list(spaces["residual"].default_nuisance()) == ["lr"]
 
 
+def test_batch_size_is_a_nuisance_beside_the_learning_rate(spaces: Mapping[str, SearchSpace], load: Load) -> None:
+    assert spaces["placed"].default_nuisance() == {"lr": 0.003, "batch_size": 64}
+    assert load({**ONE, "nuisance": {"batch_size": [8, 16]}}).nuisance == {"lr": (0.003,), "batch_size": (8, 16)}
+    sizes = {params["batch_size"] for params in spaces["placed"].settings()}
+    assert sizes == {16, 64}
+    assert all(isinstance(size, int) for size in sizes)
+
+
+@pytest.mark.parametrize(
+    ("written", "network"),
+    [
+        ("cnn", {"name": "cnn"}),
+        ("mine.networks:build", {"name": "mine.networks:build"}),
+        ({"name": "cnn", "depth": 2, "stem": True}, {"name": "cnn", "depth": 2, "stem": True}),
+        (None, {}),
+    ],
+)
+def test_a_space_names_its_network(load: Load, written: object, network: dict[str, object]) -> None:
+    assert load({**ONE, "network": written}).network == network
+
+
+def test_a_reference_may_leave_its_source_to_the_catalogue(load: Load) -> None:
+    order = {"conv": "conv > relu > max_pool"}
+    (found,) = load({**ONE, "references": [{"name": "neither", **order}]}).references()
+    known = CATALOGUE["neither"]
+    assert (found.source, found.claim) == (known.source, known.claim)
+    (found,) = load({**ONE, "references": [{"name": "neither", "claim": "Mine.", **order}]}).references()
+    assert (found.source, found.claim) == (known.source, "Mine.")
+    (found,) = load({**ONE, "references": [{"name": "neither", "source": "me", **order}]}).references()
+    assert (found.source, found.claim) == ("me", "")
+
+
 def test_learning_rate_may_be_written_with_an_exponent(load: Load) -> None:
     space = load("roles:\n  dense: {order: [weight], weight: [linear]}\nnuisance: {lr: [1e-3, 3E-3]}\n")
     assert space.nuisance == {"lr": (0.001, 0.003)}
@@ -440,12 +487,33 @@ FILE_ERRORS: list[tuple[str, object, str]] = [
     ),
     ("nuisance.lr.1", 0, "nuisance.lr[1]: got 0, but a learning rate is greater than 0."),
     ("nuisance.lr.1", math.inf, "nuisance.lr[1]: got inf, but a learning rate is greater than 0."),
-    ("nuisance", {"learning_rate": [0.1]}, "nuisance: no key is named 'learning_rate'. Known: lr."),
+    ("nuisance", {"learning_rate": [0.1]}, "nuisance: no key is named 'learning_rate'. Known: batch_size, lr."),
+    (
+        "nuisance.batch_size",
+        [1],
+        "nuisance.batch_size[0]: got 1, but a batch size is a whole number from 2 to 1000000.",
+    ),
+    ("nuisance.batch_size", [16, 32.0], "nuisance.batch_size[1]: got 32.0, but a batch size is a whole number from 2 "),
+    ("nuisance.batch_size", [True], "nuisance.batch_size[0]: got True, but a batch size is a whole number from 2 to "),
+    ("nuisance.batch_size", [16, 16], "nuisance.batch_size[1]: got 16, but every choice stands once."),
+    ("network", 3, "network: got 3, but a mapping stands here."),
+    ("network", " ", "network: got ' ', but text stands here."),
+    ("network", {"depth": 2}, "network.name: got None, but text stands here."),
+    (
+        "network",
+        {"name": "cnn", "width": 1.5},
+        "network.width: got 1.5, but an option of a network is a whole number, ",
+    ),
+    (
+        "network",
+        {"name": "cnn", "stem": "yes"},
+        "network.stem: got 'yes', but an option of a network is a whole number",
+    ),
     ("roles", LEFT_OUT, "roles: got None, but a mapping stands here."),
     ("roles", {}, "roles: got {}, but a mapping stands here."),
     ("roles.conv", ["conv"], "roles.conv: got ['conv'], but a mapping stands here."),
     ("roles.a/b", DENSE, "roles: got 'a/b', but a key is a plain name."),
-    ("rolse", {}, "no key is named 'rolse'. Did you mean 'roles'? Known: description, nuisance, references, roles, "),
+    ("rolse", {}, "no key is named 'rolse'. Did you mean 'roles'? Known: description, dropout_placement, network, "),
     (
         "roles.conv.dropot_rate",
         [0.1],
@@ -525,7 +593,18 @@ FILE_ERRORS: list[tuple[str, object, str]] = [
         "roles.res.pool: got ['max_pool'], but a list of whole orders leaves nothing else to choose.",
     ),
     ("references", {"name": "x"}, "references: got {'name': 'x'}, but a list of at least one choice stands here."),
-    ("references", [{"name": "x", "conv": "conv"}], "references[0].source: got None, but text stands here."),
+    (
+        "references",
+        [{"name": "convntion", "conv": "conv > relu > max_pool"}],
+        "references[0].source: got None, but text stands here unless the catalogue has the name (did you mean "
+        "'convention'?).",
+    ),
+    ("references", [{"source": "y", "conv": "conv"}], "references[0].name: got None, but text stands here."),
+    (
+        "references",
+        [{"name": "x", "source": "y", "claim": 3, "conv": "conv > relu > max_pool"}],
+        "references[0].claim: got 3, but text stands here.",
+    ),
     ("references", [{"name": "x", "source": "y"}], "references[0].conv: got None, but text stands here."),
     (
         "references",
@@ -591,6 +670,7 @@ VALUES = st.recursive(
     max_leaves=5,
 )
 PATHS = ["version", "description", "roles", "nuisance", "nuisance.lr", "nuisance.lr.0", "references", "roles.conv"]
+PATHS += ["network", "dropout_placement", "nuisance.batch_size"]
 PATHS += [f"roles.conv.{key}" for key in (*CONV, "orders")] + [f"roles.conv.{key}.0" for key in CONV]
 
 

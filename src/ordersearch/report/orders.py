@@ -110,12 +110,12 @@ def comparison_lines(told: dict[str, Any]) -> Iterator[str]:
 def class_counts(space: SearchSpace) -> dict[str, Any]:
     """The orders and distinct networks of a space, and each class with its members, as plain values for JSON."""
     roles = {}
-    for role, role_space in space.roles.items():
+    for role, specs in space.blocks().items():
         orders = space.orders(role)
         roles[role] = {
             "n_orders": sum(map(len, orders.values())),
             "n_networks": len(orders),
-            "n_orders_with_rates": len(role_space.specs),
+            "n_orders_with_rates": len(specs),
             "n_networks_with_rates": len(space.classes(role)),
             "classes": [
                 {"canonical": str(name), "cheapest": str(cheapest(name)), "members": [str(m) for m in members]}

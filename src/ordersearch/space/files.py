@@ -3,115 +3,97 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ordersearch.documents import read_yaml
-from ordersearch.errors import OrdersearchError, SpaceError, unknown_name
+from ordersearch.errors import OrdersearchError, SpaceError
 from ordersearch.ops import Role
+from ordersearch.space.dropout_placement import DROPOUT_PLACEMENT, WITH_DROPOUT, check_placed_roles
+from ordersearch.space.place import MAX_NUMBER, Place
+from ordersearch.space.references import REFERENCE_KEYS, read_references
 from ordersearch.space.role_space import NONE, PARTS, PLACEMENTS, Choice, ListedRole, PermutedRole, RoleSpace
 from ordersearch.spec import BlockSpec
 from ordersearch.spec.notation import read_ops
 
 VERSION = 1
-MAX_CHOICES = 10_000
 MAX_POINTS = 200_000
-TOP_KEYS = ("version", "description", "roles", "nuisance", "references")
+TOP_KEYS = ("version", "description", "network", "roles", DROPOUT_PLACEMENT, "nuisance", "references")
 ROLE_KEYS = ("orders", "order", "norm_placement", "weight", "norm", "activation", "pool", "dropout", "dropout_rate")
-REFERENCE_KEYS = ("name", "source", "claim")
-
-
-class Place:
-    """A place in a file, which every error about it begins with."""
-
-    def __init__(self, path: Path, *keys: str | int) -> None:
-        self.path, self.keys = path, keys
-
-    def at(self, *keys: str | int) -> Place:
-        """A place further inside."""
-        return Place(self.path, *self.keys, *keys)
-
-    def __str__(self) -> str:
-        keys = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in self.keys)
-        return f"{self.path}: {keys.removeprefix('.')}" if keys else str(self.path)
-
-    def error(self, got: object, holds: str) -> SpaceError:
-        """The error that says what was got here and what holds."""
-        return SpaceError(f"{self}: got {got!r:.200}, but {holds}.")
 
 
 def read_space_file(path: Path) -> dict[str, Any]:
-    """The checked content of a search-space file: ``roles``, ``nuisance``, ``references``, ``description``.
+    """The checked content of a search-space file, as the arguments of ``SearchSpace`` besides its name.
 
     Raises:
         SpaceError: The file cannot be read, or breaks the schema.
     """
     place, content = Place(path), read_yaml(path, SpaceError)
-    content = _mapping(content, place, TOP_KEYS)
+    content = place.mapping(content, TOP_KEYS)
     version = content.get("version", VERSION)
     if version != VERSION:
         raise place.at("version").error(version, f"this version of ordersearch reads version {VERSION}")
     roles = {
         str(name): _role(str(name), value, place.at("roles", str(name)))
-        for name, value in _mapping(content.get("roles"), place.at("roles")).items()
+        for name, value in place.at("roles").mapping(content.get("roles")).items()
     }
-    nuisance = {
-        str(name): _numbers(
-            values, place.at("nuisance", str(name)), "a learning rate is greater than 0", lambda v: v > 0
-        )
-        for name, values in _mapping(content.get("nuisance") or {"lr": [0.003]}, place.at("nuisance"), ("lr",)).items()
-    }
+    placements = _placements(content, place.at(DROPOUT_PLACEMENT), roles)
     return {
         "description": str(content.get("description", "")).strip(),
         "roles": roles,
-        "nuisance": nuisance,
-        "references": _references(content.get("references") or [], place.at("references"), tuple(roles)),
+        "dropout_placement": placements,
+        "nuisance": _nuisance(content.get("nuisance") or {}, place.at("nuisance")),
+        "network": _network(content.get("network"), place.at("network")),
+        "references": read_references(content.get("references") or [], place.at("references"), roles, placements),
     }
 
 
-def _mapping(value: Any, place: Place, known: Iterable[str] | None = None) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or not value:
-        raise place.error(value, "a mapping stands here")
-    for key in value:
-        if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z_][\w-]{0,60}", key):
-            raise place.error(key, "a key is a plain name")
-        if known is not None and key not in known:
-            raise SpaceError(str(unknown_name("key", key, known, where=str(place))))
-    return value
+def _placements(content: Mapping[str, Any], place: Place, roles: Mapping[str, RoleSpace]) -> tuple[str, ...]:
+    if DROPOUT_PLACEMENT not in content:
+        return ()
+    choices = place.choices(content[DROPOUT_PLACEMENT])
+    found = tuple(place.at(number).choice(item, WITH_DROPOUT, "a placement") for number, item in enumerate(choices))
+    try:
+        check_placed_roles(roles)
+    except SpaceError as cause:
+        raise SpaceError(f"{place.path}: {cause}") from cause
+    return found
 
 
-def _list(value: Any, place: Place) -> list[Any]:
-    if not isinstance(value, list) or not value:
-        raise place.error(value, "a list of at least one choice stands here")
-    if len(value) > MAX_CHOICES:
-        raise place.error(len(value), f"a parameter has at most {MAX_CHOICES} choices")
-    seen: set[str] = set()
-    for number, item in enumerate(value):
-        if repr(item) in seen:
-            raise place.at(number).error(item, "every choice stands once")
-        seen.add(repr(item))
-    return value
+def _nuisance(value: Any, place: Place) -> dict[str, tuple[float, ...]]:
+    content = place.mapping(value, ("lr", "batch_size")) if value else {}
+    rate, size = "a learning rate is greater than 0", f"a batch size is a whole number from 2 to {MAX_NUMBER:.0f}"
+    found = {"lr": tuple(map(float, place.at("lr").numbers(content.get("lr", [0.003]), rate, lambda v: v > 0)))}
+    if "batch_size" in content:
+        found["batch_size"] = place.at("batch_size").numbers(
+            content["batch_size"], size, lambda v: isinstance(v, int) and v >= 2
+        )
+    return found
 
 
-def _numbers(value: Any, place: Place, holds: str, accepts: Any) -> tuple[float, ...]:
-    for number, item in enumerate(_list(value, place)):
-        if isinstance(item, bool) or not isinstance(item, int | float) or not accepts(item) or item > 1e6:
-            raise place.at(number).error(item, holds)
-        if any(item == other for other in value[:number]):
-            raise place.at(number).error(item, "every choice stands once")
-    return tuple(float(item) for item in value)
+def _network(value: Any, place: Place) -> dict[str, str | int | bool]:
+    if value is None:
+        return {}
+    if isinstance(value, str):
+        return {"name": place.filled(value)}
+    content = place.mapping(value)
+    for key, item in content.items():
+        if key != "name" and not isinstance(item, int):
+            raise place.at(key).error(item, "an option of a network is a whole number, true or false")
+    return {**content, "name": place.at("name").filled(content.get("name"))}
 
 
 def _role(name: str, value: Any, place: Place) -> RoleSpace:
     if name in REFERENCE_KEYS:
         raise place.error(name, f"a role has another name than the keys of a reference: {', '.join(REFERENCE_KEYS)}")
-    content = _mapping(value, place, ROLE_KEYS)
+    content = place.mapping(value, ROLE_KEYS)
     rates: dict[str, tuple[Choice, ...]] = {}
     if "dropout_rate" in content:
         where = place.at("dropout_rate")
-        rates["dropout_rate"] = _numbers(content["dropout_rate"], where, "a rate lies in [0, 1)", lambda v: 0 <= v < 1)
+        rates["dropout_rate"] = tuple(
+            map(float, where.numbers(content["dropout_rate"], "a rate lies in [0, 1)", lambda v: 0 <= v < 1))
+        )
     if "orders" in content:
         if extra := set(content) - {"orders", "dropout_rate"}:
             raise place.at(min(extra)).error(
@@ -131,7 +113,7 @@ def _role(name: str, value: Any, place: Place) -> RoleSpace:
 
 
 def _orders(value: Any, place: Place) -> tuple[str, ...]:
-    for number, order in enumerate(_list(value, place)):
+    for number, order in enumerate(place.choices(value)):
         try:
             BlockSpec.parse(order)
         except OrdersearchError as cause:
@@ -140,7 +122,7 @@ def _orders(value: Any, place: Place) -> tuple[str, ...]:
 
 
 def _parts(content: Mapping[str, Any], place: Place) -> dict[str, tuple[Choice, ...]]:
-    orders = _list(content.get("order"), place.at("order"))
+    orders = place.at("order").choices(content.get("order"))
     parts = sorted(str(orders[0]).split(" > "))
     is_order = "weight" in parts and set(parts) <= set(PARTS) and len(set(parts)) == len(parts)
     for number, order in enumerate(orders):
@@ -150,11 +132,10 @@ def _parts(content: Mapping[str, Any], place: Place) -> dict[str, tuple[Choice, 
                 "with ' > ' between"
             )
             raise place.at("order", number).error(order, holds)
-    placements = _list(content.get("norm_placement", [NONE]), place.at("norm_placement"))
+    placements = place.at("norm_placement").choices(content.get("norm_placement", [NONE]))
     possible = [p for p in PLACEMENTS if p.removeprefix("after_") in {NONE, "first", *parts}]
     for number, placement in enumerate(placements):
-        if placement not in possible:
-            raise place.at("norm_placement", number).error(placement, f"a placement is one of {', '.join(possible)}")
+        place.at("norm_placement", number).choice(placement, possible, "a placement")
     choices: dict[str, tuple[Choice, ...]] = {"order": tuple(orders), "norm_placement": tuple(placements)}
     for part in ("weight", "norm", "activation", "pool", "dropout"):
         if part in content:
@@ -173,7 +154,7 @@ def _parts(content: Mapping[str, Any], place: Place) -> dict[str, tuple[Choice, 
 
 
 def _ops(value: Any, role: Role, place: Place) -> tuple[str, ...]:
-    for number, item in enumerate(_list(value, place)):
+    for number, item in enumerate(place.choices(value)):
         where = place.at(number)
         if not isinstance(item, str):
             raise where.error(item, f"a choice is an op written as text (or {NONE!r})")
@@ -186,15 +167,3 @@ def _ops(value: Any, role: Role, place: Place) -> tuple[str, ...]:
         if len(ops) != 1 or ops[0].role is not role:
             raise where.error(item, f"a choice here is one {role} op")
     return tuple(value)
-
-
-def _references(value: Any, place: Place, roles: tuple[str, ...]) -> list[dict[str, str]]:
-    references = []
-    for number, item in enumerate(_list(value, place) if value else []):
-        where = place.at(number)
-        reference = _mapping(item, where, (*REFERENCE_KEYS, *roles))
-        for key in ("name", "source", *roles):
-            if not isinstance(reference.get(key), str):
-                raise where.at(key).error(reference.get(key), "text stands here")
-        references.append({str(k): str(v) for k, v in reference.items()})
-    return references

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -19,6 +19,7 @@ Params = Mapping[str, Choice]
 NONE = "none"
 PARTS = ("weight", "activation", "pool", "dropout")
 PLACEMENTS = (NONE, "first", *(f"after_{part}" for part in PARTS))
+DROPOUT_PARAMS = ("dropout", "dropout_rate")
 
 
 @dataclass(frozen=True)
@@ -64,18 +65,19 @@ class RoleSpace(ABC):
             SpaceError: The block is not in the space.
         """
         if spec not in self.specs:
-            raise SpaceError(
-                f"Block '{spec}' is none of the {len(self.specs)} blocks of the role {self.role!r}. {self._lack(spec)}"
-            )
+            raise outside(spec, self.role, self.specs)
         return self.specs[spec]
 
-    def _lack(self, spec: BlockSpec) -> str:
-        known = {op for block in self.specs for op in block}
-        foreign = [op for op in spec if op not in known]
-        if not foreign:
-            return "Its ops are all known there, but not in this order."
-        same_role = sorted({str(op) for op in known if op.role is foreign[0].role})
-        return f"It has {str(foreign[0])!r}, where the space has: {', '.join(same_role) or 'no ' + foreign[0].role}."
+
+def outside(spec: BlockSpec, role: str, known: Collection[BlockSpec]) -> SpaceError:
+    """The error for a block that is none of those that a role can get: what it has that these have not."""
+    ops = {op for block in known for op in block}
+    foreign = [op for op in spec if op not in ops]
+    told = "Its ops are all known there, but not in this order."
+    if foreign:
+        same_role = sorted({str(op) for op in ops if op.role is foreign[0].role})
+        told = f"It has {str(foreign[0])!r}, where the space has: {', '.join(same_role) or 'no ' + foreign[0].role}."
+    return SpaceError(f"Block '{spec}' is none of the {len(known)} blocks of the role {role!r}. {told}")
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,9 @@ class PermutedRole(RoleSpace):
         if text == NONE:
             return None
         op = _parsed_op(text)
-        return op.replace(p=params["dropout_rate"]) if part == "dropout" and "dropout_rate" in self.choices else op
+        if part == "dropout" and "dropout_rate" in self.choices:
+            return op.replace(p=params.get("dropout_rate", self.choices["dropout_rate"][0]))
+        return op
 
 
 @dataclass(frozen=True)

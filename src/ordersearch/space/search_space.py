@@ -6,17 +6,26 @@ import hashlib
 import itertools
 import json
 import math
+import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ordersearch.errors import SpaceError, unknown_name
+from ordersearch.errors import SpaceError
 from ordersearch.identities import canonical
-from ordersearch.ops import Role
-from ordersearch.space.files import Place, read_space_file
-from ordersearch.space.role_space import Choice, RoleSpace
+from ordersearch.space.contents import Contents
+from ordersearch.space.dropout_placement import (
+    DROPOUT_PLACEMENT,
+    check_placed_roles,
+    drops_nowhere,
+    placed,
+    places_of,
+)
+from ordersearch.space.files import read_space_file
+from ordersearch.space.references import Reference
+from ordersearch.space.role_space import DROPOUT_PARAMS, Choice, Params, RoleSpace, outside
+from ordersearch.space.shipped import find_space
 from ordersearch.spec import BlockSpec
 
 if TYPE_CHECKING:
@@ -24,8 +33,6 @@ if TYPE_CHECKING:
 
 Blocks = Mapping[str, BlockSpec]
 """What comes out of a space: one block a role."""
-
-_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class Suggests(Protocol):
@@ -37,32 +44,22 @@ class Suggests(Protocol):
         """One of the choices, by ``suggest_categorical(name, choices)``."""
 
 
-@dataclass(frozen=True)
-class Reference:
-    """An order that people use or argue for: tried first, shown by name.
-
-    Attributes:
-        name: What it is called.
-        source: Who uses or proposes it.
-        claim: What its source says of it; may be empty.
-        blocks: The order for each role of the space.
-    """
-
-    name: str
-    source: str
-    claim: str
-    blocks: Blocks
-
-
 class SearchSpace:
     """The orders, placements, kinds and rates that a search chooses from. Immutable.
 
     Args:
         name: What the space is called.
         roles: The choices for each role.
-        nuisance: What is tuned along with an order but is not part of the answer: ``lr``.
+        nuisance: What is tuned along with an order but is not part of the answer: ``lr``, ``batch_size``.
         references: Orders to try first.
         description: What the space is for.
+        network: The network that the space is made for, by ``name`` and options; empty where any will do.
+        dropout_placement: Where in the network dropout may sit: ``every_block``, ``stage_ends`` (the last conv block
+            of each stage), ``head_only`` (the dense blocks), ``nowhere``. The space then has the roles ``conv`` and
+            ``dense``, and what comes out of it the role ``stage_end``, too.
+
+    Raises:
+        SpaceError: Dropout is to be placed, but these are not the roles for it.
 
     Example:
         >>> from optuna.trial import FixedTrial
@@ -80,11 +77,17 @@ class SearchSpace:
         nuisance: Mapping[str, tuple[float, ...]],
         references: tuple[Reference, ...] = (),
         description: str = "",
+        network: Mapping[str, str | int | bool] | None = None,
+        dropout_placement: tuple[str, ...] = (),
     ) -> None:
+        if dropout_placement:
+            check_placed_roles(roles)
         self.name = name
         self.roles = dict(roles)
         self.nuisance = dict(nuisance)
         self.description = description
+        self.network = dict(network or {})
+        self.dropout_placement = dropout_placement
         self._references = references
 
     @classmethod
@@ -95,22 +98,8 @@ class SearchSpace:
             UnknownNameError: No space of this name ships.
             SpaceError: The file breaks the schema; the message gives the path in it.
         """
-        path = _find(name_or_path)
-        content = read_space_file(path)
-        bare = cls(path.stem, content["roles"], nuisance=content["nuisance"], description=content["description"])
-        place = Place(path, "references")
-        bare._references = tuple(bare._reference(item, place.at(i)) for i, item in enumerate(content["references"]))
-        return bare
-
-    def _reference(self, item: Mapping[str, str], place: Place) -> Reference:
-        blocks = {}
-        for role, space in self.roles.items():
-            try:
-                blocks[role] = _in_rates(BlockSpec.parse(item[role]), space)
-                space.encode(blocks[role])
-            except (SpaceError, ValueError, LookupError) as cause:
-                raise SpaceError(f"{place.at(role)}: {cause}") from cause
-        return Reference(item["name"], item["source"], item.get("claim", ""), blocks)
+        path = find_space(name_or_path)
+        return cls(path.stem, **read_space_file(path))
 
     def suggest(self, trial: Suggests, prefix: str = "") -> dict[str, BlockSpec]:
         """The blocks that a trial chooses, one a role; only parameters that matter are asked for.
@@ -119,18 +108,25 @@ class SearchSpace:
             trial: Anything with ``suggest_categorical``.
             prefix: Put before every parameter name, for studies with parameters of their own.
         """
-        blocks = {}
+        return self._asked(lambda name, choices: trial.suggest_categorical(prefix + name, choices))
+
+    def _asked(self, ask: Callable[[str, tuple[Choice, ...]], Any]) -> dict[str, BlockSpec]:
+        placements = self.dropout_placement
+        placement = str(ask(DROPOUT_PLACEMENT, placements)) if placements else ""
+        blocks: dict[str, BlockSpec] = {}
         for role, space in self.roles.items():
+            idle = DROPOUT_PARAMS if drops_nowhere(role, placement) else ()
             params: dict[str, Choice] = {}
             for name, choices in space.choices.items():
-                if space.is_active(name, params):
-                    params[name] = trial.suggest_categorical(f"{prefix}{role}.{name}", choices)
-            blocks[role] = space.decode(params)
+                if name not in idle and space.is_active(name, params):
+                    params[name] = ask(f"{role}.{name}", choices)
+            given = placed(role, space.decode(params), placement)
+            blocks.update(zip(places_of(role, placement), given, strict=True))
         return blocks
 
     def suggest_nuisance(self, trial: Suggests, prefix: str = "") -> dict[str, float]:
-        """The nuisance parameters that a trial chooses: ``{"lr": 0.003}``."""
-        return {name: float(trial.suggest_categorical(prefix + name, c)) for name, c in self.nuisance.items()}
+        """The nuisance parameters that a trial chooses: ``{"lr": 0.003, "batch_size": 16}``."""
+        return {name: trial.suggest_categorical(prefix + name, c) for name, c in self.nuisance.items()}
 
     def distributions(self, prefix: str = "") -> dict[str, CategoricalDistribution]:
         """Every parameter as an Optuna distribution, flat; those that are inactive at a point change nothing there."""
@@ -150,15 +146,30 @@ class SearchSpace:
         Raises:
             SpaceError: A block is not in the space, or a role is missing.
         """
-        if set(blocks) != set(self.roles):
+        return self._encoded(self._contents.encode, blocks, prefix)
+
+    def encode_class(self, blocks: Blocks, prefix: str = "") -> dict[str, Choice]:
+        """The parameters that stand for the network that these blocks are: those of the space's first such blocks.
+
+        Raises:
+            SpaceError: No blocks of the space are this network.
+        """
+        return self._encoded(self._contents.encode_class, blocks, prefix)
+
+    def _encoded(self, encode: Callable[[Blocks], Params | None], blocks: Blocks, prefix: str) -> dict[str, Choice]:
+        roles = self.block_roles
+        if set(blocks) != set(roles):
             raise SpaceError(
-                f"Space {self.name!r} has the roles {', '.join(self.roles)}, but got blocks for {', '.join(blocks)}."
+                f"Space {self.name!r} has the roles {', '.join(roles)}, but got blocks for {', '.join(blocks)}."
             )
-        return {
-            f"{prefix}{role}.{name}": value
-            for role, space in self.roles.items()
-            for name, value in space.encode(blocks[role]).items()
-        }
+        params = encode(blocks)
+        if params is not None:
+            return {prefix + name: value for name, value in params.items()}
+        for role, known in self.blocks().items():
+            if blocks[role] not in known:
+                raise outside(blocks[role], role, known)
+        told = ", ".join(f"{role} '{spec}'" for role, spec in blocks.items())
+        raise SpaceError(f"No dropout placement of space {self.name!r} gives these blocks together: {told}.")
 
     def decode(self, params: Mapping[str, Choice], prefix: str = "") -> dict[str, BlockSpec]:
         """The blocks that parameters stand for; inactive and foreign ones do not count.
@@ -166,20 +177,16 @@ class SearchSpace:
         Raises:
             SpaceError: An active parameter is missing or has a value that is none of its choices.
         """
-        return {role: self._decode_role(role, space, params, prefix) for role, space in self.roles.items()}
 
-    def _decode_role(self, role: str, space: RoleSpace, params: Mapping[str, Choice], prefix: str) -> BlockSpec:
-        own: dict[str, Choice] = {}
-        for name, choices in space.choices.items():
-            full = f"{prefix}{role}.{name}"
-            if not space.is_active(name, own):
-                continue
+        def answer(name: str, choices: tuple[Choice, ...]) -> Choice:
+            full = prefix + name
             if full not in params:
                 raise SpaceError(f"The parameter {full!r} is missing. Got: {', '.join(map(str, params)) or 'none'}.")
             if params[full] not in choices:
                 raise SpaceError(f"{full}: got {params[full]!r}, but the choices are {', '.join(map(repr, choices))}.")
-            own[name] = params[full]
-        return space.decode(own)
+            return params[full]
+
+        return self._asked(answer)
 
     def references(self) -> tuple[Reference, ...]:
         """The orders to try first, the convention before all."""
@@ -197,23 +204,36 @@ class SearchSpace:
     @property
     def n_specs(self) -> int:
         """How many different blocks (or sets of blocks, one a role) the space holds, rates counted."""
-        return math.prod(len(space.specs) for space in self.roles.values())
+        return self._contents.n_specs
+
+    @cached_property
+    def _contents(self) -> Contents:
+        return Contents(self.roles, self.dropout_placement)
+
+    @property
+    def block_roles(self) -> tuple[str, ...]:
+        """The roles of what comes out: those of the space, and ``stage_end`` where the dropout placement is chosen."""
+        placement = next(iter(self.dropout_placement), "")
+        return tuple(place for role in self.roles for place in places_of(role, placement))
+
+    def blocks(self) -> dict[str, tuple[BlockSpec, ...]]:
+        """For each role of what comes out, every block that it can be, rates counted."""
+        return dict(self._contents.blocks)
 
     def classes(self, role: str | None = None) -> dict[BlockSpec, tuple[BlockSpec, ...]]:
         """The distinct networks of a role: canonical spec to the specs of the space that are that network.
 
         Args:
-            role: The role; may be left out where the space has one.
+            role: One of ``block_roles``; may be left out where there is one.
         """
-        space = self.roles[role] if role is not None else self._only_role()
-        return self._classes[space.role]
+        return self._classes[self._only_role() if role is None else role]
 
     @cached_property
     def _classes(self) -> dict[str, dict[BlockSpec, tuple[BlockSpec, ...]]]:
         found: dict[str, dict[BlockSpec, tuple[BlockSpec, ...]]] = {}
-        for role, space in self.roles.items():
+        for role, specs in self.blocks().items():
             classes: dict[BlockSpec, list[BlockSpec]] = {}
-            for spec in space.specs:
+            for spec in specs:
                 classes.setdefault(canonical(spec), []).append(spec)
             found[role] = {name: tuple(members) for name, members in classes.items()}
         return found
@@ -228,7 +248,7 @@ class SearchSpace:
     @property
     def n_classes(self) -> int:
         """How many distinct networks the space holds, rates counted."""
-        return math.prod(len(classes) for classes in self._classes.values())
+        return self._contents.n_classes
 
     @property
     def n_settings(self) -> int:
@@ -242,11 +262,14 @@ class SearchSpace:
 
     def settings(self) -> Iterator[dict[str, Choice]]:
         """The parameters of every distinct setting, nuisance ones included; each class by its first member."""
-        members = [[(role, found[0]) for found in self.classes(role).values()] for role in self.roles]
-        for blocks in itertools.product(*members):
-            params = self.encode(dict(blocks))
-            for rates in itertools.product(*self.nuisance.values()):
-                yield {**params, **dict(zip(self.nuisance, rates, strict=True))}
+        for params in self._contents.each_class():
+            for values in itertools.product(*self.nuisance.values()):
+                yield {**params, **dict(zip(self.nuisance, values, strict=True))}
+
+    def draw(self, generator: random.Random) -> dict[str, Choice]:
+        """The parameters of a setting drawn evenly from all distinct ones, nuisance ones included."""
+        params = self._contents.draw_class(generator)
+        return {**params, **{name: generator.choice(choices) for name, choices in self.nuisance.items()}}
 
     def fingerprint(self) -> str:
         """The first 16 hexadecimal digits of the SHA-256 of all choices: the space's schema."""
@@ -254,37 +277,10 @@ class SearchSpace:
         return hashlib.sha256(json.dumps(schema).encode()).hexdigest()[:16]
 
     def _choices(self, prefix: str) -> dict[str, tuple[Choice, ...]]:
-        return {f"{prefix}{r}.{name}": c for r, space in self.roles.items() for name, c in space.choices.items()}
+        own = {f"{prefix}{r}.{name}": c for r, space in self.roles.items() for name, c in space.choices.items()}
+        return {prefix + DROPOUT_PLACEMENT: self.dropout_placement, **own} if self.dropout_placement else own
 
-    def _only_role(self) -> RoleSpace:
-        if len(self.roles) != 1:
-            raise SpaceError(f"Space {self.name!r} has the roles {', '.join(self.roles)}: name one.")
-        return next(iter(self.roles.values()))
-
-
-def _in_rates(spec: BlockSpec, space: RoleSpace) -> BlockSpec:
-    """A reference at the rate that goes without saying takes the space's first, unless that rate is in the space."""
-    rates = space.choices.get("dropout_rate")
-    if spec in space.specs:
-        return spec
-    silent = all(op.kind.param("p") is None or op["p"] == 0.5 for op in spec if op.role is Role.DROPOUT)
-    return spec.at_rate(float(rates[0])) if rates and silent else spec
-
-
-def shipped_spaces() -> dict[str, Path]:
-    """The search spaces that ship with ordersearch: name to file."""
-    for folder in (_PACKAGE / "search_spaces", _PACKAGE.parents[1] / "search_spaces"):
-        if folder.is_dir():
-            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-    return {}
-
-
-def _find(name_or_path: str | Path) -> Path:
-    text = str(name_or_path)
-    shipped = shipped_spaces()
-    if text in shipped:
-        return shipped[text]
-    if isinstance(name_or_path, Path) or "/" in text or text.endswith((".yaml", ".yml")):
-        return Path(text)
-    error = unknown_name("search space", text, shipped)
-    raise type(error)(f"{error} Or give the path of a YAML file.")
+    def _only_role(self) -> str:
+        if len(self.block_roles) != 1:
+            raise SpaceError(f"Space {self.name!r} has the roles {', '.join(self.block_roles)}: name one.")
+        return self.block_roles[0]
