@@ -140,7 +140,7 @@ BROKEN = [
     (changed("ranking", 1, to=3), "ranking[1]: got 3, but a mapping with text keys stands here."),
     (
         changed("ranking", 1, "vlaue", to=3),
-        "ranking[1]: no key is named 'vlaue'. Did you mean 'value'? Known: blocks, ",
+        "ranking[1]: no key is named 'vlaue'. Did you mean 'value'? Known: batch_size, ",
     ),
     (changed("ranking", 1, "value", to="low"), "ranking[1].value: got 'low', but a number stands here."),
     (changed("ranking", 1, "value", to=10**400), "ranking[1].value: got 1000"),

@@ -58,7 +58,8 @@ def trials(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
 
 
-SMALL = ("few.npz", "--space", "small.yaml", "--max-epochs", "1")
+SMALL = ("few.npz", "--space", "small.yaml", "--max-epochs", "1", "--confirm", "off")
+CONFIRMED = (*SMALL[:-1], "5")
 
 
 def test_a_bare_data_set_searches_and_leaves_its_files(run: Run, tmp_path: Path) -> None:
@@ -78,6 +79,33 @@ def test_a_bare_data_set_searches_and_leaves_its_files(run: Run, tmp_path: Path)
     assert kept["ranking"][0]["blocks"]["conv"]["notation"] in ended.out
 
 
+def test_the_best_are_confirmed_on_fresh_pairs_and_what_is_there_is_not_trained_again(run: Run, tmp_path: Path) -> None:
+    ended = run(*CONFIRMED, "--trials", "4")
+    assert ended.code == 0, ended.err
+    assert "Scope:   few, over retraining and resplitting; network cnn, 1 epochs, batches of 128." in ended.out
+    assert "[10/10, 0:00 left]" in ended.out
+    folder = tmp_path / "runs" / "few-small"
+    rows = list(csv.DictReader((folder / "confirmation.csv").read_text().splitlines()))
+    assert len(rows) == 10
+    assert len({row["seed"] for row in rows}) == 5
+    kept = yaml.safe_load((folder / "blocks.yaml").read_text())
+    assert [entry["n_runs"] for entry in kept["ranking"]] == [5, 5]
+    verdict = next(line for line in ended.out.splitlines() if line.startswith("Verdict: "))
+    assert kept["verdict"].startswith(verdict.removeprefix("Verdict: "))
+    again = run(*CONFIRMED, "--trials", "4")
+    assert "[1/10" not in again.out
+    assert verdict in again.out
+
+
+def test_an_order_of_ones_own_is_what_the_others_are_compared_with(run: Run) -> None:
+    ended = run(*CONFIRMED, "--trials", "2", "--baseline", "conv -> LeakyReLU -> MaxPool", "--anytime")
+    assert ended.code == 0, ended.err
+    assert "conv > max_pool > leaky_relu" in ended.out
+    refused = run(*CONFIRMED, "--trials", "2", "--baseline", "conv > rleu")
+    assert refused.code == 2
+    assert "Did you mean 'relu'?" in refused.err
+
+
 def test_the_same_command_goes_on_and_then_has_nothing_left_to_do(run: Run, tmp_path: Path) -> None:
     run(*SMALL, "--trials", "2")
     assert run(*SMALL, "--trials", "4").code == 0
@@ -91,13 +119,13 @@ def test_the_same_command_goes_on_and_then_has_nothing_left_to_do(run: Run, tmp_
 
 def test_an_option_that_is_left_out_when_resuming_is_the_studys(run: Run) -> None:
     run(*SMALL, "--trials", "1")
-    ended = run("few.npz", "--space", "small.yaml", "--trials", "2")
+    ended = run("few.npz", "--space", "small.yaml", "--trials", "2", "--confirm", "off")
     assert ended.code == 0, ended.err
     assert "of up to 1 epochs" in ended.out
 
 
 def test_data_read_as_something_else_are_said_to_be(run: Run) -> None:
-    run("few.npz", "--space", "dense", "--network", "mlp", "--trials", "1", "--max-epochs", "1")
+    run("few.npz", "--space", "dense", "--network", "mlp", "--trials", "1", "--max-epochs", "1", "--confirm", "off")
     ended = run("few.npz", "--space", "dense", "--network", "mlp", "--trials", "1", "--input", "table")
     assert ended.code == 2
     assert "another kind of input (kind of input 'image', now 'table')" in ended.err
@@ -164,6 +192,7 @@ BAD_COMMANDS = [
     (["few.npz", "--device", "tpu"], "it is auto, cpu or cuda"),
     (["few.npz", "--timeout", "soon"], "a time is written as 90, 90s, 10m or 1h30m"),
     (["few.npz", "--confirm", "maybe"], "it is auto, off or a number of pairs"),
+    (["few.npz", "--confirm", "4"], "fewer than 5 pairs cannot show a difference"),
     (["few.npz", "--input", "movie"], "movie"),
     (["few.npz", "--name", "../up"], "a name is at most 120"),
     (["few.npz", "--no-such-option"], "No such option: --no-such-option"),
@@ -276,7 +305,7 @@ def test_help_and_version_need_no_torch() -> None:
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda signum: signum.name)
 def test_a_stopped_or_killed_search_loses_no_run(tmp_path: Path, ending: signal.Signals) -> None:
-    command = [sys.executable, "-m", "ordersearch", "digits", "--quiet", "--trials"]
+    command = [sys.executable, "-m", "ordersearch", "digits", "--quiet", "--confirm", "off", "--trials"]
     with subprocess.Popen(
         [*command, "9", "--max-epochs", "4"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as search:

@@ -83,8 +83,10 @@ def test_setting_digest_is_this_for_ever_and_counts_rates_and_learning_rate() ->
         setting_digest({"conv": CONVENTION}, 0.003),
         setting_digest({**blocks, "conv": CONVENTION.replace("0.1", "0.3")}, 0.003),
         setting_digest({"dense": CONVENTION, "conv": "linear > relu"}, 0.003),
+        setting_digest(blocks, 0.003, 16),
+        setting_digest(blocks, 0.003, 128),
     ]
-    assert len({digest, *others}) == 5
+    assert len({digest, *others}) == 7
 
 
 # Which seed comes next

@@ -14,10 +14,10 @@ import torch
 from optuna.storages import InMemoryStorage
 from torch import nn
 
-from ordersearch import objective as objective_module
 from ordersearch.errors import MissingMetricError, NetworkError, StorageError, StudyMismatchError
 from ordersearch.networks import Network, build_network, find_network
 from ordersearch.objective import Setting, Trainer
+from ordersearch.objective import trainer as trainer_module
 from ordersearch.results import Attribute, Run, State, distinct_runs
 from ordersearch.space import SearchSpace
 from ordersearch.spec import BlockSpec
@@ -94,7 +94,9 @@ def test_a_run_repeated_alone_gives_the_value_that_it_had_in_a_study(space: Sear
     for run in (complete[0], complete[-1]):
         blocks = {role: BlockSpec.parse(text) for role, text in run.canonical.items()}
         trainer = Trainer(search.dataset, search.network, search.training)
-        alone = trainer.run(Setting.of(blocks, run.learning_rate), seed=run.seed, split=run.split)
+        alone = trainer.run(
+            Setting.of(blocks, {"lr": run.learning_rate}, trainer.network), seed=run.seed, split=run.split
+        )
         assert alone.metrics["val/loss"] == run.value
 
 
@@ -209,7 +211,7 @@ def crashing(*_: Any, **__: Any) -> nn.Module:
 
 
 def test_a_crash_is_a_result_and_is_tried_once_more(space: SearchSpace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objective_module, "build_network", crashing)
+    monkeypatch.setattr(trainer_module, "build_network", crashing)
     search = small_search(space)
     result = search.run(search.open_study(InMemoryStorage()), n_trials=4)
     assert result.ended == "exhausted"
@@ -223,7 +225,7 @@ def test_running_out_of_memory_is_a_state_of_its_own(space: SearchSpace, monkeyp
         torch.empty(2**60)
         raise AssertionError
 
-    monkeypatch.setattr(objective_module, "build_network", greedy)
+    monkeypatch.setattr(trainer_module, "build_network", greedy)
     search = small_search(space)
     assert search.run(search.open_study(InMemoryStorage()), n_trials=1).runs[0].state is State.OUT_OF_MEMORY
 
@@ -255,7 +257,7 @@ def test_forty_trials_leave_no_model_alive_and_no_file(tmp_path: Path, monkeypat
         alive.append(weakref.ref(model))
         return model
 
-    monkeypatch.setattr(objective_module, "build_network", remembered)
+    monkeypatch.setattr(trainer_module, "build_network", remembered)
     search = small_search(SearchSpace.load("conv"), training=TrainingSettings(max_epochs=1, batch_size=64))
     search.run(search.open_study(InMemoryStorage()), n_trials=40)
     gc.collect()

@@ -34,6 +34,7 @@ class Attribute(StrEnum):
     CANONICAL = "ordersearch:canonical"
     SETTING = "ordersearch:setting"
     LEARNING_RATE = "ordersearch:lr"
+    BATCH_SIZE = "ordersearch:batch_size"
     SEED = "ordersearch:seed"
     WORKER = "ordersearch:worker"
     SPLIT = "ordersearch:split"
@@ -44,6 +45,7 @@ class Attribute(StrEnum):
     EPOCHS = "ordersearch:epochs"
     PARAMETERS = "ordersearch:parameters"
     REUSED = "ordersearch:reused"
+    VALIDATION_LOSSES = "ordersearch:val_losses"
     METRIC = "ordersearch:metric:"
     """Followed by the metric's key; one attribute a metric, so that the dashboard can plot it."""
 
@@ -79,8 +81,9 @@ class Run:
         state: How it ended.
         blocks: What was trained: the cheapest order of the class, for each role.
         canonical: The canonical order, for each role, in the notation.
-        setting: Digest of the canonical blocks and the learning rate.
+        setting: Digest of the canonical blocks and the nuisance parameters.
         learning_rate: The peak learning rate.
+        batch_size: Samples a step, where the space chooses it, else None.
         seed: Of initial weights, batch order and noise.
         split: Which division of the data into training and validation.
         value: The study's metric after the last epoch; None unless complete.
@@ -88,6 +91,7 @@ class Run:
         n_epochs: Epochs trained.
         seconds: Time that the training took.
         n_parameters: Trainable parameters.
+        validation_losses: After each epoch; kept of confirmation runs.
         n_reused: Proposals for this trial that were known networks, hence not trained again.
         reference: Name of the reference that it is, or empty.
         reason: Why it failed, or empty.
@@ -99,6 +103,7 @@ class Run:
     canonical: Mapping[str, str] = field(default_factory=dict)
     setting: str = ""
     learning_rate: float = float("nan")
+    batch_size: int | None = None
     seed: int = 0
     split: int = 0
     value: float | None = None
@@ -106,6 +111,7 @@ class Run:
     n_epochs: int = 0
     seconds: float = 0.0
     n_parameters: int = 0
+    validation_losses: tuple[float, ...] = ()
     n_reused: int = 0
     reference: str = ""
     reason: str = ""
@@ -123,8 +129,17 @@ def class_name(blocks: Blocks) -> str:
         >>> class_name({"conv": BlockSpec.parse("conv > batch_norm > relu > max_pool > dropout(p=0.1)")})
         'conv > batch_norm > relu > max_pool > dropout'
     """
-    orders = {role: str(canonical(spec).at_rate()) for role, spec in blocks.items()}
-    return next(iter(orders.values())) if len(orders) == 1 else "; ".join(f"{r}: {o}" for r, o in orders.items())
+    return in_one_line({role: str(canonical(spec).at_rate()) for role, spec in blocks.items()})
+
+
+def in_one_line(blocks: Mapping[str, str]) -> str:
+    """Blocks in the notation as one line; with several roles, each behind its name.
+
+    Example:
+        >>> in_one_line({"conv": "conv > relu", "dense": "linear > relu"})
+        'conv: conv > relu; dense: linear > relu'
+    """
+    return next(iter(blocks.values())) if len(blocks) == 1 else "; ".join(f"{r}: {b}" for r, b in blocks.items())
 
 
 @lru_cache(maxsize=8192)
@@ -132,9 +147,10 @@ def _class_of(texts: tuple[tuple[str, str], ...]) -> str:
     return class_name({role: BlockSpec.parse(text) for role, text in texts})
 
 
-def setting_digest(canonical_blocks: Mapping[str, str], learning_rate: float) -> str:
-    """The first 12 hexadecimal digits that name a setting: canonical blocks with their rates, and the learning rate."""
-    text = json.dumps([sorted(canonical_blocks.items()), learning_rate])
+def setting_digest(canonical_blocks: Mapping[str, str], learning_rate: float, batch_size: int | None = None) -> str:
+    """The first 12 hexadecimal digits that name a setting: canonical blocks with their rates, nuisance parameters."""
+    chosen = [learning_rate] if batch_size is None else [learning_rate, batch_size]
+    text = json.dumps([sorted(canonical_blocks.items()), *chosen])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -185,6 +201,7 @@ def run_of(trial: FrozenTrial) -> Run:
         canonical=kept.get(Attribute.CANONICAL, {}),
         setting=kept.get(Attribute.SETTING, ""),
         learning_rate=kept.get(Attribute.LEARNING_RATE, float("nan")),
+        batch_size=kept.get(Attribute.BATCH_SIZE),
         seed=kept.get(Attribute.SEED, 0),
         split=kept.get(Attribute.SPLIT, 0),
         value=trial.value if _state(trial) is State.COMPLETE else None,
@@ -192,6 +209,7 @@ def run_of(trial: FrozenTrial) -> Run:
         n_epochs=kept.get(Attribute.EPOCHS, 0),
         seconds=kept.get(Attribute.SECONDS, 0.0),
         n_parameters=kept.get(Attribute.PARAMETERS, 0),
+        validation_losses=tuple(kept.get(Attribute.VALIDATION_LOSSES, ())),
         n_reused=kept.get(Attribute.REUSED, 0),
         reference=kept.get(Attribute.REFERENCE, ""),
         reason=kept.get(Attribute.REASON, ""),
@@ -213,7 +231,7 @@ def distinct_runs(runs: Iterable[Run]) -> list[Run]:
     return list(found.values())
 
 
-CSV_COLUMNS = ("trial", "state", "value", "order", "blocks", "learning_rate", "seed", "split", "setting")
+CSV_COLUMNS = ("trial", "state", "value", "order", "blocks", "learning_rate", "batch_size", "seed", "split", "setting")
 CSV_COUNTS = ("n_epochs", "seconds", "n_parameters", "n_reused", "reference", "reason")
 
 
@@ -233,7 +251,7 @@ def write_trials(path: Path, runs: Iterable[Run]) -> None:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return next(iter(value.values())) if len(value) == 1 else "; ".join(f"{k}: {v}" for k, v in value.items())
+        return in_one_line(value)
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@"):
         return "'" + value
     return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value

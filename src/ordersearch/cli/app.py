@@ -79,11 +79,21 @@ def about(
 
 @app.command()
 def search(
-    dataset: Annotated[str, typer.Argument(help="digits, an .npz file, or a folder of idx files.", show_default=False)],
+    dataset: Annotated[
+        str, typer.Argument(help="A name, a file, a folder or package.module:DataModule; see list datasets.")
+    ],
     space: Annotated[
         str, typer.Option(help="Search space: a name or a YAML file. [default: conv; dense for tables]")
     ] = "",
-    network: Annotated[str, typer.Option(help="Where the blocks sit. [default: cnn; mlp for tables]")] = "",
+    network: Annotated[
+        str, typer.Option(help="Where the blocks sit: a name or package.module:build. [default: cnn; mlp for tables]")
+    ] = "",
+    width: Annotated[
+        int | None, typer.Option(min=1, help="Channels of the network's first stage.", show_default=False)
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option(min=1, help="Blocks in each stage of the network.", show_default=False)
+    ] = None,
     trials: Annotated[
         int | None,
         typer.Option(min=1, help="Trained trials in all. [default: what fills two minutes]", show_default=False),
@@ -102,9 +112,18 @@ def search(
     out: Annotated[Path, typer.Option(help="Parent folder of the run's folder.")] = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     input: Annotated[str, typer.Option(help="auto, table, signal, image or volume.")] = "auto",
+    target: Annotated[str, typer.Option(help="Of a table: the column to predict, or several with commas.")] = "",
+    task: Annotated[str, typer.Option(help="auto, classification, regression or multilabel.")] = "auto",
+    augment: Annotated[str, typer.Option(help="Of images in training: flip, crop or flip,crop.")] = "",
     confirm: Annotated[
-        str, typer.Option(help="auto, off or a number of pairs; accepted, but this version searches only.")
+        str, typer.Option(help="Train the best few anew on fresh pairs of seed and split: auto, off or how many pairs.")
     ] = "auto",
+    baseline: Annotated[
+        str, typer.Option(help="Your order, which the others are compared with. [default: the space's convention]")
+    ] = "",
+    anytime: Annotated[
+        bool, typer.Option("--anytime", help="Look after every pair, for as long as you like; finds less.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict alone.")] = False,
 ) -> None:
     """Search the best order for DATASET; the same command again resumes."""
@@ -148,6 +167,17 @@ def classes(
 
     counted = class_counts(SearchSpace.load(space))
     _print(counted if as_json else class_lines(counted))
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str, typer.Argument(help="references, networks, spaces, datasets or ops.")], as_json: Json = False
+) -> None:
+    """List what is known by name: references, networks, spaces, datasets or ops."""
+    from ordersearch.report.listing import listed, listing_lines
+
+    rows = listed(kind)
+    _print({kind: rows} if as_json else listing_lines(kind, rows))
 
 
 def _print(found: Any) -> None:

@@ -9,21 +9,26 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import Console
 
+from ordersearch.cli.confirming import Confirming, confirm, print_end, written
 from ordersearch.cli.interrupts import ignore, put_off
 from ordersearch.data import load_dataset
-from ordersearch.errors import OrdersearchError, StorageError, without_password
+from ordersearch.errors import OrdersearchError, without_password
+from ordersearch.ranking.stopping import FEWEST_PAIRS
 from ordersearch.space import SearchSpace
 
 if TYPE_CHECKING:
     from optuna import Study
 
     from ordersearch.data import Dataset
+    from ordersearch.networks import Network
     from ordersearch.objective import Trainer
     from ordersearch.study import Observer, Search, SearchResult
 
+
+SEARCH_SHARE = 2 / 3
+"""Of ``--timeout``; the rest is the confirmation's."""
 
 ENDINGS = {
     "trials": "All trials are trained; more with --trials.",
@@ -45,6 +50,8 @@ class SearchOptions:
     dataset: str
     space: str = ""
     network: str = ""
+    width: int | None = None
+    depth: int | None = None
     trials: int | None = None
     timeout: str = ""
     max_epochs: int | None = None
@@ -56,7 +63,12 @@ class SearchOptions:
     out: Path = Path("runs")
     device: str = "auto"
     input: str = "auto"
+    target: str = ""
+    task: str = "auto"
+    augment: str = ""
     confirm: str = "auto"
+    baseline: str = ""
+    anytime: bool = False
     quiet: bool = False
 
 
@@ -88,7 +100,7 @@ def run_search(options: SearchOptions) -> int:
 def _run(options: SearchOptions) -> int:
     timeout = parse_duration(options.timeout)
     _check_options(options)
-    dataset = load_dataset(options.dataset, input=options.input)
+    dataset = load_dataset(options.dataset, input=options.input, target=options.target, task=options.task)
     space = SearchSpace.load(options.space or ("conv" if dataset.dims else "dense"))
     # torch comes in here, after all that can be said without it.
     with put_off():
@@ -113,16 +125,23 @@ def _run(options: SearchOptions) -> int:
     console = _console(quiet=options.quiet)
     _print_start(console, search)
     n_trials, n_expected = _planned_trials(study, search, trainer, options.trials, timeout)
-    _print_plan(console, search, n_trials, timeout, location, options.confirm)
+    _print_plan(console, search, n_trials, timeout, location)
+    observers = [] if options.quiet else [_observer(console)]
+    is_confirmed = options.confirm != "off"
     result = search.run(
         study,
         n_trials=n_trials,
         n_expected=n_expected,
-        timeout=timeout,
+        timeout=timeout * SEARCH_SHARE if timeout and is_confirmed else timeout,
         trainer=trainer,
-        observers=[] if options.quiet else [_observer(console)],
+        observers=observers,
     )
-    return _finish(search, result, folder, options, console)
+    if not _finish(search, result, folder, console, told=not is_confirmed):
+        return 1
+    if is_confirmed:
+        left = None if timeout is None else timeout * (1 - SEARCH_SHARE)
+        confirm(Confirming(search, result, trainer, storage, folder, options, left), console, observers)
+    return 0
 
 
 def _check_options(options: SearchOptions) -> None:
@@ -130,28 +149,50 @@ def _check_options(options: SearchOptions) -> None:
         raise OptionError(f"--device: got {options.device!r}, but it is auto, cpu or cuda.")
     if options.confirm not in ("auto", "off") and not options.confirm.isdigit():
         raise OptionError(f"--confirm: got {options.confirm!r}, but it is auto, off or a number of pairs.")
+    if options.confirm.isdigit() and int(options.confirm) < FEWEST_PAIRS:
+        raise OptionError(
+            f"--confirm: got {options.confirm}, but fewer than {FEWEST_PAIRS} pairs cannot show a difference. Take "
+            f"{FEWEST_PAIRS} or more, or off."
+        )
     if options.name and not re.fullmatch(r"[^\W_][\w.+ -]{0,119}", options.name):
         raise OptionError(f"--name: got {options.name!r:.150}, but a name is at most 120 letters, digits, and '._-+ '.")
 
 
 def _search(options: SearchOptions, dataset: Dataset, space: SearchSpace) -> Search:
-    from ordersearch.data.partition import partition_sizes
-    from ordersearch.networks import default_network, find_network
     from ordersearch.study import Search
     from ordersearch.study.plan import planned_epochs
     from ordersearch.training.settings import TrainingSettings
 
     device = _device(options.device)
-    n_train = partition_sizes(np.bincount(dataset.y), has_test=dataset.x_test is not None)[0]
     training = TrainingSettings(
-        max_epochs=options.max_epochs or planned_epochs(n_train),
+        max_epochs=options.max_epochs or planned_epochs(dataset.n_train(), dataset.input_shape[1:]),
         metric=options.metric,
+        augment=options.augment,
         device=device,
         precision="bf16" if device == "cuda" else "32",
     )
     name = options.name or re.sub(r"[^\w.+-]+", "-", f"{dataset.name}-{space.name}").lstrip(".-_") or "search"
-    network = find_network(options.network or default_network(dataset.dims))
-    return Search(name, space, dataset, network, training, seed=options.seed, max_seeds=options.max_seeds)
+    return Search(
+        name,
+        space,
+        dataset,
+        _network(options, space, dataset),
+        training,
+        seed=options.seed,
+        max_seeds=options.max_seeds,
+    )
+
+
+def _network(options: SearchOptions, space: SearchSpace, dataset: Dataset) -> Network:
+    """The network asked for, else the space's own, else the one that suits the data."""
+    from ordersearch.networks import default_network, find_network
+
+    name = str(space.network.get("name", ""))
+    network = find_network(options.network or name or default_network(dataset.dims))
+    if network.name == name:
+        own = {key: value for key, value in space.network.items() if not isinstance(value, str)}
+        network = network.with_options(**own)
+    return network.with_options(width=options.width, depth=options.depth)
 
 
 def _device(asked: str) -> str:
@@ -202,45 +243,54 @@ def _print_start(console: Console, search: Search) -> None:
         f"{space.name}: {space.n_specs} orders (rates counted) are {space.n_classes} distinct networks; with the "
         f"learning rates {space.n_settings} settings",
     )
-    _print_field(console, "Network", f"{search.network.name}: {search.network.summary}")
+    network = search.network.described()
+    chosen = ", ".join(
+        key if value is True else f"{key} {value}"
+        for key, value in network.items()
+        if key != "name" and value is not False
+    )
+    _print_field(console, "Network", f"{search.network.name}: {search.network.summary}{f' ({chosen})' * bool(chosen)}")
 
 
-def _print_plan(
-    console: Console, search: Search, n_trials: int | None, timeout: float | None, location: str, confirm: str
-) -> None:
+def _print_plan(console: Console, search: Search, n_trials: int | None, timeout: float | None, location: str) -> None:
     training = search.training
     count = "trials" if n_trials is None else f"{n_trials} trials"
     during = "" if timeout is None else f", {timeout:g} seconds long"
     plan = f"{count} of up to {training.max_epochs} epochs on {training.device}{during}, by {training.metric}"
     _print_field(console, "Plan", plan)
     _print_field(console, "Watch", f"optuna-dashboard {shlex.quote(without_password(location))}")
-    if confirm not in ("auto", "off"):
-        _print_field(console, "Note", f"--confirm {confirm} is accepted, but this version searches without confirming")
 
 
 def _print_field(console: Console, name: str, text: str) -> None:
     console.print(f"{name:<8} {text}", markup=False, soft_wrap=True)
 
 
-def _finish(search: Search, result: SearchResult, folder: Path, options: SearchOptions, console: Console) -> int:
-    from ordersearch.report.terminal import result_table, savings_line, states_line
-    from ordersearch.study.outputs import verdict, write_outputs
+def _finish(search: Search, result: SearchResult, folder: Path, console: Console, *, told: bool) -> bool:
+    """Print and write what the search found; whether it found anything.
 
+    Args:
+        search: What was searched.
+        result: What came out.
+        folder: Where the files go.
+        console: What to print on.
+        told: Whether this is the end, so that the verdict and the files are told of.
+    """
+    from ordersearch.report.terminal import result_table, savings_line, states_line
+    from ordersearch.study.outputs import verdict
+
+    is_over = told or result.ended == "interrupted" or not result.places
     if result.ended == "interrupted":
         ignore()
-    try:
-        paths = write_outputs(folder, search, result)
-    except OSError as cause:
-        raise StorageError(f"{folder}: its files cannot be written ({cause.strerror or cause}).") from cause
+    paths = written(folder, search, result)
     if result.places:
         console.print(result_table(search, result))
     for line in (states_line(result), savings_line(search, result), f"Ended:   {ENDINGS[result.ended]}"):
         console.print(line, markup=False, soft_wrap=True)
-    Console(highlight=False).print(f"Verdict: {verdict(search, result)}", markup=False, soft_wrap=True)
-    console.print(f"Files:   {', '.join(map(str, paths))}", markup=False, soft_wrap=True)
+    if is_over:
+        print_end(console, verdict(search, result), paths)
     if result.ended == "interrupted":
         raise KeyboardInterrupt
-    return 0 if result.places else 1
+    return bool(result.places)
 
 
 def resume_command(options: SearchOptions) -> str:

@@ -13,7 +13,7 @@ from ordersearch.spec import BlockSpec
 
 SCHEMA = 1
 TOP_KEYS = ("schema", "verdict", "dims", "study", "data", "counts", "versions", "ranking")
-ENTRY_KEYS = ("rank", "name", "value", "n_runs", "trials", "learning_rate", "metrics", "blocks")
+ENTRY_KEYS = ("rank", "name", "value", "n_runs", "trials", "learning_rate", "batch_size", "metrics", "blocks")
 
 Plain = str | int | float | bool | None
 
@@ -30,6 +30,7 @@ class RankedBlocks:
         learning_rate: At which they were trained.
         metrics: Means of the other metrics.
         name: Of the reference that it is, if it is one.
+        batch_size: Samples a step, where the space chose it.
     """
 
     blocks: Mapping[str, BlockSpec]
@@ -39,6 +40,7 @@ class RankedBlocks:
     learning_rate: float
     metrics: Mapping[str, float] = field(default_factory=dict)
     name: str = ""
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ def _entry(rank: int, place: RankedBlocks) -> dict[str, Any]:
         "n_runs": place.n_runs,
         "trials": list(place.trials),
         "learning_rate": place.learning_rate,
+        **({"batch_size": place.batch_size} if place.batch_size is not None else {}),
         "metrics": dict(place.metrics),
         "blocks": {role: to_plain(spec) for role, spec in place.blocks.items()},
     }
@@ -166,6 +169,7 @@ def _read_entry(value: Any, where: str) -> RankedBlocks:
             k: _number({k: v}, k, f"{where}.metrics") for k, v in _mapping(entry.get("metrics", {}), where).items()
         },
         name=str(entry.get("name", "")),
+        batch_size=_count(entry, "batch_size", where) if "batch_size" in entry else None,
     )
 
 

@@ -11,13 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from ordersearch.ranking import Place
-from ordersearch.results import Run, State
+from ordersearch.results import Run, State, in_one_line
+from ordersearch.study.confirmation import Confirmation
 from ordersearch.study.observer import Observer, Progress
-from ordersearch.study.outputs import reference_names
-from ordersearch.study.result import SearchResult
+from ordersearch.study.result import SearchResult, reference_names
 from ordersearch.study.search import Search
+from ordersearch.study.verdict import Standing, Verdict
 
 N_SHOWN = 10
+WIDE = 140
 
 
 def duration(seconds: float) -> str:
@@ -61,7 +63,16 @@ class LiveScreen(Observer):
 
     def search_started(self, search: Search, progress: Progress) -> None:
         """Open the screen."""
-        self._metric = search.training.metric
+        self._open("Searching", search.training.metric, progress)
+
+    def confirmation_started(self, confirmation: Confirmation, progress: Progress) -> None:
+        """Open the screen anew."""
+        self._best = Text("")
+        self._open("Confirming", confirmation.search.training.metric, progress)
+
+    def _open(self, what: str, metric: str, progress: Progress) -> None:
+        self._metric = metric
+        self._bar.reset(self._task, description=what)
         self._live = Live(console=self._console, get_renderable=self._screen, refresh_per_second=4)
         self._live.start()
         self._update(progress)
@@ -85,7 +96,7 @@ class LiveScreen(Observer):
         self._bar.update(self._task, total=progress.n_trials, completed=progress.n_trained, left=left)
         self._counts = Text(f"  {counts_line(progress)}")
         if progress.best is not None and progress.best.value is not None:
-            blocks = "; ".join(progress.best.blocks.values())
+            blocks = in_one_line(progress.best.blocks)
             self._best = Text.assemble(
                 f"  best run: {self._metric} ", (f"{progress.best.value:.4g}", "bold"), f"  {blocks}"
             )
@@ -106,7 +117,7 @@ class PlainLines(Observer):
         left = "" if progress.seconds_left is None else f", {duration(progress.seconds_left)} left"
         done = f"[{progress.n_trained}/{progress.n_trials or '?'}{left}]"
         self._console.print(
-            f"{done} trial {run.trial} {run.state}{value}: {'; '.join(run.blocks.values())}",
+            f"{done} trial {run.trial} {run.state}{value}: {in_one_line(run.blocks)}",
             markup=False,
             highlight=False,
             soft_wrap=True,
@@ -118,7 +129,8 @@ def result_table(search: Search, result: SearchResult) -> Table:
     metric = search.training.metric
     scores = [key for key in _metric_keys(result) if key.startswith("val/") and key != metric]
     table = Table(title=f"Orders of {escape(search.dataset.name)} by {metric}", title_justify="left", expand=False)
-    for heading in ("", metric, *scores, "runs", "lr"):
+    batches = ["batch"] if any(run.batch_size is not None for run in result.runs) else []
+    for heading in ("", metric, *scores, "runs", "lr", *batches):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("order (as trained)", overflow="fold")
     names = reference_names(result)
@@ -142,7 +154,49 @@ def _row(number: int, place: Place, result: SearchResult, scores: list[str]) -> 
         *(f"{metrics[key]:.4f}" if key in metrics else "" for key in scores),
         str(place.n_runs),
         f"{run.learning_rate:g}",
-        escape("; ".join(run.blocks.values())),
+        *([str(run.batch_size)] if run.batch_size is not None else []),
+        escape(in_one_line(run.blocks)),
+    ]
+
+
+def standings_table(search: Search, verdict: Verdict, *, width: int) -> Table:
+    """The finalists after the confirmation, best first; those that cannot be told from the best are marked.
+
+    Args:
+        search: Whose finalists they are.
+        verdict: The verdict on them.
+        width: Columns of the screen; further scores are shown from 140 on.
+    """
+    metric = search.training.metric
+    keys = set.intersection(*(set(standing.scores) for standing in verdict.standings))
+    further = (f"val/{_score(search)}", f"test/{_score(search)}", "repaired/loss")
+    scores = [key for key in further if key in keys and key != metric and width >= WIDE]
+    table = Table(title=f"Confirmed on fresh pairs, by {metric}", title_justify="left", expand=False)
+    for heading in ("", metric, "against yours", "pairs", "best", *scores):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("order (as trained)", overflow="fold", min_width=24)
+    for standing in verdict.standings:
+        table.add_row(*_standing_row(standing, verdict, scores))
+    return table
+
+
+def _score(search: Search) -> str:
+    return "r2" if search.dataset.task == "regression" else "accuracy"
+
+
+def _standing_row(standing: Standing, verdict: Verdict, scores: list[str]) -> list[str]:
+    found, finalist = standing.comparison, standing.finalist
+    against = f"{found.low:+.2g} to {found.high:+.2g}" if found else "yours" if finalist.is_baseline else ""
+    notes = [finalist.name and f"known as: {finalist.name}", "recommended" * (finalist is verdict.recommended)]
+    told = ", ".join(note for note in notes if note)
+    return [
+        "=" if standing.is_together else "",
+        f"{standing.mean:.4g}",
+        against,
+        str(standing.n_pairs),
+        f"{standing.probability:.0%}",
+        *(f"{standing.scores[key]:.4g}" for key in scores),
+        escape(finalist.trained) + (f"\n[dim]{escape(told)}[/dim]" if told else ""),
     ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ordersearch.results import Run
+    from ordersearch.study.confirmation import Confirmation
     from ordersearch.study.result import SearchResult
     from ordersearch.study.search import Search
 
@@ -41,6 +42,9 @@ class Observer:
 
     def search_started(self, search: Search, progress: Progress) -> None:
         """The study is open, the first trial is about to begin."""
+
+    def confirmation_started(self, confirmation: Confirmation, progress: Progress) -> None:
+        """The search is over, the finalists are about to be trained; ``n_trials`` is the most runs there will be."""
 
     def epoch_finished(self, trial: int, epoch: int, value: float) -> None:
         """A trial has trained an epoch (counted from 0) and reached this value of the metric."""

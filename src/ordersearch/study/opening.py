@@ -50,7 +50,7 @@ def open_study(
         else:
             study.set_metric_names([metric])
             study.set_user_attr(Attribute.SEARCH, dict(identity))
-        _end_abandoned(study)
+        end_abandoned(study)
         _queue_references(study, space)
         _queue_interrupted(study)
     return study
@@ -64,6 +64,20 @@ def kept_epochs(storage: BaseStorage, name: str) -> int | None:
         kept = optuna.load_study(study_name=name, storage=storage).user_attrs.get(Attribute.SEARCH, {})
         epochs = kept.get("max_epochs")
         return epochs if isinstance(epochs, int) else None
+
+
+def kept_confirmation(storage: BaseStorage, name: str) -> tuple[int, int] | None:
+    """Challengers and pairs of the last confirmation of the study of this name, or None where there is none.
+
+    The plan of an automatic confirmation comes from measured times; going on must not measure anew.
+    """
+    with quiet_optuna(), storage_errors():
+        names = [kept for kept in optuna.get_all_study_names(storage) if kept.startswith(f"{name}-confirm")]
+        if not names:
+            return None
+        last = max(names, key=lambda kept: (len(kept), kept))
+        kept = optuna.load_study(study_name=last, storage=storage).user_attrs.get(Attribute.SEARCH, {})
+        return (len(kept["finalists"]) - 1, kept["max_pairs"]) if "finalists" in kept else None
 
 
 def _check_same(name: str, kept: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -97,7 +111,8 @@ def _is_gone(worker: str) -> bool:
     return False
 
 
-def _end_abandoned(study: optuna.Study) -> None:
+def end_abandoned(study: optuna.Study) -> None:
+    """End the trials under way whose process is gone, so that their runs are queued again."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if _is_gone(trial.user_attrs.get(Attribute.WORKER, "")):
             study.tell(trial.number, state=TrialState.FAIL)

@@ -3,43 +3,62 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from ordersearch import __version__
 from ordersearch.export import BlocksFile, RankedBlocks, write_blocks
 from ordersearch.ranking import Place
-from ordersearch.results import State, write_trials
+from ordersearch.results import Run, State, in_one_line, write_trials
 from ordersearch.spec import BlockSpec
-from ordersearch.study.result import SearchResult
-from ordersearch.study.search import Search
+from ordersearch.study.result import SearchResult, reference_names
+from ordersearch.study.search import Search, named_network
+from ordersearch.study.verdict import Verdict
 
 N_RANKED = 5
 LIBRARIES = ("torch", "pytorch-lightning", "optuna", "numpy")
 
 
-def write_outputs(folder: Path, search: Search, result: SearchResult) -> list[Path]:
-    """Write the run's files and give their paths; without a complete trial there is no ``blocks.yaml``."""
-    trials, blocks = folder / "trials.csv", folder / "blocks.yaml"
+def write_outputs(
+    folder: Path, search: Search, result: SearchResult, confirmed: Verdict | None = None, runs: Sequence[Run] = ()
+) -> list[Path]:
+    """Write the run's files and give their paths; without a complete trial there is no ``blocks.yaml``.
+
+    Args:
+        folder: Where to.
+        search: What was searched.
+        result: What came out.
+        confirmed: The verdict of the confirmation, where there was one.
+        runs: Its runs.
+    """
+    trials, blocks, confirmations = (folder / name for name in ("trials.csv", "blocks.yaml", "confirmation.csv"))
     write_trials(trials, result.runs)
     if not result.places:
         return [trials]
-    write_blocks(blocks, blocks_file(search, result))
-    return [blocks, trials]
+    write_blocks(blocks, blocks_file(search, result, confirmed))
+    if not runs:
+        return [blocks, trials]
+    write_trials(confirmations, runs)
+    return [blocks, trials, confirmations]
 
 
-def blocks_file(search: Search, result: SearchResult) -> BlocksFile:
-    """The winner and the next best few, with where they came from."""
+def blocks_file(search: Search, result: SearchResult, confirmed: Verdict | None = None) -> BlocksFile:
+    """The winner and the next best few, with where they came from: after a confirmation, its finalists come first."""
     dataset = search.dataset
+    finalists = _confirmed_blocks(confirmed) if confirmed else ()
+    there = {tuple(entry.blocks.items()) for entry in finalists}
+    searched = (_ranked_blocks(place, result) for place in result.places)
+    others = (entry for entry in searched if tuple(entry.blocks.items()) not in there)
     return BlocksFile(
-        ranking=tuple(_ranked_blocks(place, result) for place in result.places[:N_RANKED]),
+        ranking=(*finalists, *others)[:N_RANKED],
         dims=dataset.dims or 2,
-        verdict=verdict(search, result),
+        verdict=f"{confirmed.text} Scope: {confirmed.scope}" if confirmed else verdict(search, result),
         study={
             "name": search.name,
             "space": search.space.name,
             "space_fingerprint": search.space.fingerprint(),
-            "network": search.network.name,
+            **named_network(search.network),
             "direction": search.direction,
             "seed": search.seed,
             **search.training.to_dict(),
@@ -76,18 +95,28 @@ def _ranked_blocks(place: Place, result: SearchResult) -> RankedBlocks:
         n_runs=place.n_runs,
         trials=tuple(run.trial for run in runs),
         learning_rate=runs[0].learning_rate,
+        batch_size=runs[0].batch_size,
         metrics=result.metrics_of(place),
         name=reference_names(result).get(place.order, ""),
     )
 
 
-def reference_names(result: SearchResult) -> dict[str, str]:
-    """Classes that are references to their names."""
-    named: dict[str, str] = {}
-    for run in result.runs:
-        if run.reference and run.canonical:
-            named.setdefault(run.order, run.reference)
-    return named
+def _confirmed_blocks(confirmed: Verdict) -> tuple[RankedBlocks, ...]:
+    """The finalists that were looked at: the recommended one first, then from the best on."""
+    entries = [
+        RankedBlocks(
+            blocks=standing.finalist.setting.blocks,
+            value=standing.mean,
+            n_runs=standing.n_pairs,
+            trials=(),
+            learning_rate=standing.finalist.setting.learning_rate,
+            batch_size=standing.finalist.setting.batch_size,
+            metrics={key: value for key, value in standing.scores.items() if "/" in key},
+            name=standing.finalist.name,
+        )
+        for standing in sorted(confirmed.standings, key=lambda s: s.finalist is not confirmed.recommended)
+    ]
+    return tuple(entries)
 
 
 def verdict(search: Search, result: SearchResult) -> str:
@@ -96,12 +125,14 @@ def verdict(search: Search, result: SearchResult) -> str:
         return f"No trial was completed ({_why_none(result)}), so no order can be told from another."
     best, metric = result.places[0], search.training.metric
     run = result.runs_of(best)[0]
-    block = "; ".join(run.blocks.values())
+    block = in_one_line(run.blocks)
     sentence = f"'{block}' had the best {metric}, {best.mean:.4g}"
     others = {key: value for key, value in result.metrics_of(best).items() if key.startswith("val/") and key != metric}
     if others:
         sentence += f" ({', '.join(f'{key} {value:.4g}' for key, value in others.items())})"
     sentence += f", at a learning rate of {run.learning_rate:g}"
+    if run.batch_size is not None:
+        sentence += f" and batches of {run.batch_size}"
     names = reference_names(result)
     convention = next((place for place in result.places if names.get(place.order) == "convention"), None)
     if convention is best:

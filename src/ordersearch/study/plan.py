@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from ordersearch.data.tensors import TensorSplit
+from ordersearch.data.tensors import Split
 from ordersearch.errors import DivergedError, OrdersearchError, ShapeError, SpecError
-from ordersearch.networks import build_network
+from ordersearch.networks import Network, build_network
+from ordersearch.networks.ends import entered_sizes
 from ordersearch.objective import Setting, Trainer
 from ordersearch.space import SearchSpace
 from ordersearch.training.fit import fit
@@ -24,17 +26,58 @@ EXPECTED_SHARE = 0.8
 FEWEST_TRIALS, MOST_TRIALS = 12, 200
 PROBE_SAMPLES = 1024
 MOST_PROBED = 20
-SAMPLES_PER_TRIAL = 18_000
+SAMPLES_PER_TRIAL, FEWEST_SAMPLES = 18_000, 4_000
+POSITIONS = 1024
 
 
-def planned_epochs(n_train: int) -> int:
-    """Epochs a trial: as many as show it about 18 000 samples, at least 2, at most 30. A function of the data alone.
+CONFIRMATION_SECONDS = 60.0
+"""What a confirmation may take when it is told nothing, or half of the search's time where that is more."""
+
+CONFIRMATIONS = (
+    (3, 15),
+    (3, 12),
+    (2, 15),
+    (2, 12),
+    (3, 10),
+    (2, 10),
+    (1, 15),
+    (1, 12),
+    (1, 10),
+    (2, 8),
+    (1, 8),
+    (1, 6),
+)
+"""Challengers and pairs, the more telling plan first; 6 pairs tell a difference of 2 deviations, 15 one of 1."""
+
+
+def planned_confirmation(run_seconds: float, search_seconds: float) -> tuple[int, int] | None:
+    """How many challengers are confirmed on how many pairs, from what a run takes; None if even the least is too much.
 
     Example:
-        >>> planned_epochs(1151), planned_epochs(48000)
-        (16, 2)
+        >>> planned_confirmation(0.4, 80), planned_confirmation(20, 120), planned_confirmation(3, 120)
+        ((3, 15), None, (1, 10))
     """
-    return min(30, max(2, round(SAMPLES_PER_TRIAL / n_train)))
+    budget = max(CONFIRMATION_SECONDS, search_seconds / 2)
+    fitting = (plan for plan in CONFIRMATIONS if (plan[0] + 1) * plan[1] * run_seconds <= budget)
+    return next(fitting, None)
+
+
+def planned_epochs(n_train: int, sizes: Sequence[int] = ()) -> int:
+    """Epochs a trial: as many as show it about 18 000 samples, fewer of large ones; at least 2, at most 30.
+
+    A function of the data alone, so that the same command plans the same on every machine.
+
+    Args:
+        n_train: Samples to train on.
+        sizes: The spatial sizes of one; above 1024 positions, as the network takes it in, samples count in proportion.
+
+    Example:
+        >>> planned_epochs(1151, (8, 8)), planned_epochs(48000, (28, 28)), planned_epochs(960, (100, 100))
+        (16, 2, 8)
+    """
+    positions = math.prod(entered_sizes(sizes)) if sizes else 1
+    n_samples = max(FEWEST_SAMPLES, SAMPLES_PER_TRIAL * min(1.0, POSITIONS / positions))
+    return min(30, max(2, round(n_samples / n_train)))
 
 
 def planned_trials(
@@ -53,11 +96,10 @@ def trial_seconds(trainer: Trainer, space: SearchSpace, *, split: int) -> float 
     The first reference is measured, or another order where that one does not fit or diverges. What is trained first
     pays for memory and threads that later trainings find ready, so the second of two counts.
     """
-    tensors = trainer.tensors(split)
-    n_train, n_val = len(tensors.x_train), len(tensors.x_val)
-    short = _first(tensors, PROBE_SAMPLES)
-    share = (n_train + n_val / 3) / (len(short.x_train) + len(short.x_val) / 3)
-    for setting in islice(_settings(space), MOST_PROBED):
+    data = trainer.data(split)
+    short = data.first(PROBE_SAMPLES, PROBE_SAMPLES // 4)
+    share = (data.n_train + data.n_val / 3) / (short.n_train + short.n_val / 3)
+    for setting in islice(_settings(space, trainer.network), MOST_PROBED):
         seconds = 0.0
         try:
             with suited_threads(trainer.dataset.input_shape):
@@ -76,7 +118,7 @@ def require_an_order_that_fits(trainer: Trainer, space: SearchSpace) -> None:
     """Raise the first order's ShapeError if none of the space's orders, or of its first 200, fits the data."""
     first: OrdersearchError | None = None
     dataset = trainer.dataset
-    for setting in islice(_settings(space), 200):
+    for setting in islice(_settings(space, trainer.network), 200):
         try:
             build_network(trainer.network, setting.blocks, dataset.input_shape, dataset.n_outputs)
         except (ShapeError, SpecError) as error:
@@ -87,31 +129,21 @@ def require_an_order_that_fits(trainer: Trainer, space: SearchSpace) -> None:
         raise first
 
 
-def _settings(space: SearchSpace) -> Iterator[Setting]:
-    rates = space.default_nuisance()
+def _settings(space: SearchSpace, network: Network) -> Iterator[Setting]:
     for reference in space.references():
-        yield Setting.of(reference.blocks, rates["lr"])
+        yield Setting.of(reference.blocks, space.default_nuisance(), network)
     for params in space.settings():
-        yield Setting.of(space.decode(params), float(params["lr"]))
+        nuisance = {name: float(params[name]) for name in space.nuisance}
+        yield Setting.of(space.decode(params), nuisance, network)
 
 
-def _train_once(trainer: Trainer, setting: Setting, tensors: TensorSplit, n_epochs: int) -> None:
+def _train_once(trainer: Trainer, setting: Setting, data: Split, n_epochs: int) -> None:
     dataset = trainer.dataset
     model = build_network(trainer.network, setting.blocks, dataset.input_shape, dataset.n_outputs)
     fit(
         model,
-        tensors,
-        settings=replace(trainer.training, max_epochs=n_epochs),
+        data,
+        settings=replace(trainer.settings(setting), max_epochs=n_epochs),
         learning_rate=setting.learning_rate,
         seed=0,
-    )
-
-
-def _first(tensors: TensorSplit, n: int) -> TensorSplit:
-    return replace(
-        tensors,
-        x_train=tensors.x_train[:n],
-        y_train=tensors.y_train[:n],
-        x_val=tensors.x_val[: n // 4],
-        y_val=tensors.y_val[: n // 4],
     )

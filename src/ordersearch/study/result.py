@@ -54,3 +54,12 @@ def ranked(runs: Sequence[Run], *, minimise: bool) -> list[Place]:
         if run.value is not None and run.setting not in spoilt
     ]
     return rank(seen, minimise=minimise)
+
+
+def reference_names(result: SearchResult) -> dict[str, str]:
+    """Classes that are references to their names."""
+    named: dict[str, str] = {}
+    for run in result.runs:
+        if run.reference and run.canonical:
+            named.setdefault(run.order, run.reference)
+    return named

@@ -17,7 +17,6 @@ from ordersearch.identities import canonical
 from ordersearch.results import Run, next_seed, read_runs, setting_digest
 from ordersearch.seeds import derived_seed
 from ordersearch.space import SearchSpace
-from ordersearch.spec import BlockSpec
 
 MAX_REDRAWS = 20
 MAX_LISTED = 200_000
@@ -105,19 +104,14 @@ class DistinctSampler(BaseSampler):
 
     def _random_point(self, generator: random.Random) -> dict[str, Any]:
         """A point of a setting drawn evenly from all: a class with many members is no likelier than one with few."""
-        blocks = {role: generator.choice(list(self.space.classes(role))) for role in self.space.roles}
-        rates = {name: generator.choice(choices) for name, choices in self.space.nuisance.items()}
-        return {**self._encode(blocks), **rates}
+        return dict(self.space.draw(generator))
 
     def _distinct(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         """The point that stands for a proposal's class, and the digest of its setting."""
         blocks = {role: canonical(spec) for role, spec in self.space.decode(params).items()}
         rates = {name: params[name] for name in self.space.nuisance}
-        return {**self._encode(blocks), **rates}, setting_digest({r: str(b) for r, b in blocks.items()}, rates["lr"])
-
-    def _encode(self, canonical_blocks: Mapping[str, BlockSpec]) -> dict[str, Any]:
-        members = {role: self.space.classes(role)[spec][0] for role, spec in canonical_blocks.items()}
-        return dict(self.space.encode(members))
+        digest = setting_digest({r: str(b) for r, b in blocks.items()}, rates["lr"], rates.get("batch_size"))
+        return {**self.space.encode_class(blocks), **rates}, digest
 
     @cached_property
     def _points(self) -> dict[str, dict[str, Any]]:

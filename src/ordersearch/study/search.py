@@ -11,7 +11,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from ordersearch.data.dataset import Dataset
-from ordersearch.networks import Network, check_network
+from ordersearch.networks import Network, check_network, suited_network
 from ordersearch.objective import Objective, Trainer, TrialFailed
 from ordersearch.results import read_runs
 from ordersearch.seeds import derived_seed
@@ -20,7 +20,7 @@ from ordersearch.study.observer import Observer
 from ordersearch.study.opening import open_study, worker_name
 from ordersearch.study.result import SearchResult, ranked
 from ordersearch.study.sampler import DistinctSampler
-from ordersearch.study.storage import quiet_optuna, storage_errors
+from ordersearch.study.storage import plain_interrupts, quiet_optuna, storage_errors
 from ordersearch.study.watch import Watch
 from ordersearch.training.evaluation import SCORES
 from ordersearch.training.pruning import missing_metric
@@ -37,7 +37,7 @@ class Search:
         name: Of the study.
         space: The orders.
         dataset: The data.
-        network: Where the blocks sit.
+        network: Where the blocks sit; it gets the fixed stem and tail that some order of the space needs.
         training: How a candidate is trained.
         seed: First of the search's seeds, and its split.
         max_seeds: How many seeds of one setting are trained at most.
@@ -52,7 +52,8 @@ class Search:
     max_seeds: int = 3
 
     def __post_init__(self) -> None:
-        check_network(self.network, self.space.roles, self.dataset.dims)
+        check_network(self.network, self.space.block_roles, self.dataset.dims)
+        object.__setattr__(self, "network", suited_network(self.network, self.space.blocks()))
         logged = ("train/loss", "val/loss", f"val/{SCORES[self.dataset.task]}")
         if self.training.metric not in logged:
             raise missing_metric(self.training.metric, logged)
@@ -72,20 +73,21 @@ class Search:
         return open_study(
             storage,
             self.name,
-            identity=self._identity(),
+            identity=self.identity(),
             metric=self.training.metric,
             direction=self.direction,
             space=self.space,
         )
 
-    def _identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
+        """What must be the same for two runs to be compared, by name."""
         return {
             "space": self.space.name,
             "space fingerprint": self.space.fingerprint(),
             "data set": self.dataset.name,
             "kind of input": self.dataset.input,
             "data fingerprint": self.dataset.fingerprint,
-            "network": self.network.name,
+            **named_network(self.network),
             "seed": self.seed,
             **self.training.to_dict(),
         }
@@ -152,7 +154,8 @@ class Search:
         # What is alive now stays: the collector then looks through one trial's objects only (0.3 ms, not 230).
         gc.freeze()
         try:
-            study.optimize(objective, timeout=watch.timeout, catch=(TrialFailed,), callbacks=[watch.trial_finished])
+            with plain_interrupts():
+                study.optimize(objective, timeout=watch.timeout, catch=(TrialFailed,), callbacks=[watch.trial_finished])
         except KeyboardInterrupt:
             return "interrupted"
         finally:
@@ -176,3 +179,9 @@ class Search:
         return optuna.pruners.PercentilePruner(
             75.0, n_startup_trials=8, n_warmup_steps=(self.training.max_epochs - 1) // 2
         )
+
+
+def named_network(network: Network) -> dict[str, Any]:
+    """A network's name and options, as a study's identity and ``blocks.yaml`` hold them."""
+    described = network.described()
+    return {"network": described.pop("name"), **{f"network {key}": value for key, value in described.items()}}

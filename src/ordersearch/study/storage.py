@@ -122,6 +122,17 @@ def storage_errors() -> Iterator[None]:
 
 
 @contextmanager
+def plain_interrupts() -> Iterator[None]:
+    """Let an interrupt that reaches Optuna while it ends a trial come out as one, and not as another error."""
+    try:
+        yield
+    except UnboundLocalError as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        raise
+
+
+@contextmanager
 def quiet_optuna() -> Iterator[None]:
     """Keep Optuna's log lines, a traceback for every failed trial among them, off the screen."""
     before = optuna.logging.get_verbosity()

@@ -1,4 +1,4 @@
-"""Ranking: which order did best, from numbers alone."""
+"""Which order did best in a search, from numbers alone."""
 
 from __future__ import annotations
 
