@@ -186,7 +186,7 @@ def test_folders_without_any_image_are_no_image_folder(tmp_path: Path) -> None:
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "notes.txt").write_text("meow")
     assert not is_image_folder(tmp_path)
-    with pytest.raises(DataError, match=r"nothing in this folder can be read.*an image folder \(FOLDER/<class>"):
+    with pytest.raises(DataError, match=r"nothing in this folder can be read.*an image folder; hf:NAME"):
         load_dataset(tmp_path)
 
 

@@ -104,7 +104,7 @@ def test_labels_that_are_no_classes_are_told(y: list[Any], y_test: list[Any] | N
     ("y", "match"),
     [
         (["a", "a", "b", "c", "c"], "y: of 3 classes, class 'b' has fewer than 2 samples"),
-        ([1, 2, 3, 4, 4], "y: of 4 classes, classes '1', '2', '3' have fewer than 2 samples.*numbers to predict"),
+        ([1, 2, 3, 4, 4], "y: of 4 classes, classes '1', '2', '3' have fewer than 2 samples.*predict these as numbers"),
         (list(range(9)), "and 4 more have fewer"),
     ],
 )

@@ -20,6 +20,7 @@ BUILTINS = {
     "DataError": ValueError,
     "NetworkError": ValueError,
     "MissingMetricError": LookupError,
+    "TrainingSettingError": ValueError,
     "DivergedError": ArithmeticError,
     "StorageError": OSError,
     "StudyMismatchError": ValueError,

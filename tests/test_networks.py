@@ -135,7 +135,7 @@ def test_options_are_replaced_in_a_copy() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"depth": 2}, r"Network 'own' has no option 'depth'\. It has: width, stem\."),
+        ({"depth": 2}, r"Network 'own' has no option 'depth'\. It has: width\."),
         ({"width": 0}, r"Network 'own', width: got 0, but it is an integer of at least 1\."),
         ({"width": True}, r"Network 'own', width: got True, but it is an integer of at least 1\."),
         ({"width": "8"}, r"Network 'own', width: got '8', but it is an integer of at least 1\."),

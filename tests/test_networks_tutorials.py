@@ -142,5 +142,5 @@ def test_pre_activation_orders_get_a_stem_and_a_tail_in_a_tutorials_network() ->
 
 
 def test_a_tutorials_widths_are_its_own() -> None:
-    with pytest.raises(NetworkError, match=r"Network 'mnist_cnn' has no option 'width'\. It has: stem\."):
+    with pytest.raises(NetworkError, match=r"Network 'mnist_cnn' has no option 'width'\. Its size is fixed\."):
         find_network("mnist_cnn").with_options(width=8)

@@ -126,7 +126,7 @@ def test_values_that_are_not_finite_are_not_reported(tmp_path: Path) -> None:
 @lightning_warns
 def test_a_metric_that_is_not_logged_is_named_with_the_nearest(tmp_path: Path) -> None:
     pruning = PruningCallback(lambda _value, _step: None, lambda: False, "scores")
-    message = r"^The metric 'scores' was not logged, so trials cannot be pruned. Did you mean 'score'\? Logged: score.$"
+    message = r"^The metric 'scores' was not logged, so nothing can be compared. Did you mean 'score'\? Logged: score.$"
     with pytest.raises(MissingMetricError, match=message):
         user_trainer(tmp_path, [pruning]).fit(UserModule(), loader(), loader())
 

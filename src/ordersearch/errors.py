@@ -43,6 +43,10 @@ class NetworkError(OrdersearchError, ValueError):
     """A network that cannot be made of the blocks or for the data that it is given."""
 
 
+class TrainingSettingError(OrdersearchError, ValueError):
+    """A training setting lies outside of its range."""
+
+
 class MissingMetricError(OrdersearchError, LookupError):
     """The monitored metric was not logged, so nothing could be compared or pruned."""
 

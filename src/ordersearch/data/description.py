@@ -38,8 +38,19 @@ def description(dataset: Dataset, *, validation_fraction: float = 0.2, test_frac
         *([f"Features: {_shown(dataset.feature_names)}."] if dataset.feature_names else []),
         *target_lines(dataset),
         _split_text(dataset, validation_fraction, test_fraction),
-        *_few_lines(dataset, validation_fraction, test_fraction),
     ]
+
+
+def few_notes(dataset: Dataset) -> list[str]:
+    """That hardly any samples validate, where that is so.
+
+    Example:
+        >>> from ordersearch.data.sources import dataset_from_arrays
+        >>> few_notes(dataset_from_arrays(np.arange(40.0).reshape(20, 2), np.arange(20) % 2))
+        ['Only 4 samples validate: one of them moves the accuracy by 25%.']
+    """
+    n = dataset.sizes()[1]
+    return [] if n >= _FEW else [f"Only {n} samples validate: one of them moves the accuracy by {1 / n:.0%}."]
 
 
 def _parts_text(dataset: Dataset) -> str:
@@ -108,13 +119,6 @@ def _split_text(dataset: Dataset, validation_fraction: float, test_fraction: flo
         )
     drawn = f"{_STRATIFIED[dataset.task]}, drawn anew for every split"
     return f"Split: {train} to train and {validation} to validate, {drawn}; {tested}."
-
-
-def _few_lines(dataset: Dataset, validation_fraction: float, test_fraction: float) -> list[str]:
-    validation = dataset.sizes(validation_fraction=validation_fraction, test_fraction=test_fraction)[1]
-    if validation >= _FEW:
-        return []
-    return [f"Only {validation} samples validate: one of them moves the accuracy by {1 / validation:.0%}."]
 
 
 def _shown(names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordersearch.data.images import ImageFile, ImageHeader, Kind, read_header, read_image
+from ordersearch.data.memory import VARIABLE, memory_budget
 from ordersearch.errors import DataError
 
 LARGE_SIDE = 128
@@ -63,8 +64,12 @@ class ImageFit:
         return n * math.prod(self.shape) * self.dtype.itemsize
 
     def is_array(self, n: int) -> bool:
-        """Whether ``n`` images of files are held as an array: a GiB at most, so that free memory decides nothing."""
-        return self.n_bytes(n) <= _MOST_ARRAY_BYTES
+        """Whether ``n`` images of files are held as an array: up to a GiB, or what ``ORDERSEARCH_MEMORY`` says.
+
+        What happens to be free decides nothing.
+        """
+        most = min(_MOST_ARRAY_BYTES, memory_budget()) if os.environ.get(VARIABLE, "").strip() else _MOST_ARRAY_BYTES
+        return self.n_bytes(n) <= most
 
 
 def fit_images(headers: Sequence[ImageHeader], *, at: str) -> ImageFit:

@@ -135,10 +135,11 @@ def require_two_of_each(counts: NDArray[Any], class_names: tuple[str, ...], *, a
         return
     names = ", ".join(repr(class_names[i]) for i in rare[:5]) + (f" and {len(rare) - 5} more" if len(rare) > 5 else "")
     lacking = f"class {names} has" if len(rare) == 1 else f"classes {names} have"
+    are_numbers = all(name.lstrip("-").isdecimal() for name in class_names)
+    hint = ", or predict these as numbers (--task regression)" if are_numbers else ""
     raise DataError(
         f"{at}: of {len(counts)} classes, {lacking} fewer than 2 samples, but "
-        "a class needs one to train and one to validate. Add samples, or drop or merge such classes "
-        "(are these labels of classes, and not numbers to predict?)."
+        f"a class needs one to train and one to validate. Add samples, or drop or merge such classes{hint}."
     )
 
 

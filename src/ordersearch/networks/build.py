@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -50,11 +51,27 @@ def build_network(
     options = {name: value for name, value in row.options.items() if value is not None}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "network"))
-        module = row.build(blocks, input_shape, n_outputs, **options)
+        with _memory_told(row):
+            module = row.build(blocks, input_shape, n_outputs, **options)
         _initialise_blocks(module, blocks.made, seed)
     probe(module, row, blocks.made, input_shape, n_outputs)
     blocks.require_use()
     return module
+
+
+@contextmanager
+def _memory_told(network: Network) -> Iterator[None]:
+    """Say of a network that does not fit into memory that it does not, and what would."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as cause:
+        if isinstance(cause, RuntimeError) and "allocate memory" not in str(cause):
+            raise
+        chosen = ", ".join(f"{name} {value}" for name, value in network.described().items() if name != "name")
+        raise NetworkError(
+            f"Network {network.name!r} ({chosen}) does not fit into memory: {str(cause).splitlines()[0]:.200}. Take a "
+            "smaller width or depth."
+        ) from cause
 
 
 def check_network(network: Network, roles: Iterable[str], dims: int) -> None:

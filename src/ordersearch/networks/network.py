@@ -65,8 +65,10 @@ class Network:
 
     def _check_option(self, name: str, value: object) -> None:
         if name not in self.options:
-            known = ", ".join(self.options) or "none"
-            raise NetworkError(f"Network {self.name!r} has no option {name!r}. It has: {known}.")
+            # A stem is not asked for: it follows from the orders.
+            known = ", ".join(option for option, kept in self.options.items() if not isinstance(kept, bool))
+            holds = f"It has: {known}." if known else "Its size is fixed."
+            raise NetworkError(f"Network {self.name!r} has no option {name!r}. {holds}")
         if isinstance(self.options[name], bool):
             if not isinstance(value, bool):
                 raise NetworkError(f"Network {self.name!r}, {name}: got {value!r}, but it is true or false.")

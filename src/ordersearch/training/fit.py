@@ -17,6 +17,7 @@ from ordersearch.errors import DataError
 from ordersearch.training.augment import require_images
 from ordersearch.training.batch_norm import batch_norm_momentum
 from ordersearch.training.evaluation import DTYPES, SCORES, evaluate
+from ordersearch.training.layout import put_channels_last
 from ordersearch.training.module import TensorModule, WholeEpoch
 from ordersearch.training.pruning import PruningCallback, missing_metric
 from ordersearch.training.seeds import kept_generators
@@ -138,9 +139,7 @@ def _train(module: TensorModule, settings: TrainingSettings, callbacks: list[Any
 def _place(model: nn.Module, device: torch.device, settings: TrainingSettings) -> None:
     model.to(device, DTYPES[settings.precision])
     if settings.channels_last:
-        for parameter in model.parameters():
-            if parameter.ndim == 4:
-                parameter.data = parameter.data.to(memory_format=torch.channels_last)
+        put_channels_last(model)
 
 
 def _require_metric(metric: str, data: Split) -> None:

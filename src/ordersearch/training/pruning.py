@@ -78,7 +78,7 @@ def missing_metric(metric: str, logged: Iterable[str]) -> MissingMetricError:
     close = nearest(metric, names)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return MissingMetricError(
-        f"The metric {metric!r} was not logged, so trials cannot be pruned.{hint} Logged: {', '.join(names) or 'none'}."
+        f"The metric {metric!r} was not logged, so nothing can be compared.{hint} Logged: {', '.join(names) or 'none'}."
     )
 
 

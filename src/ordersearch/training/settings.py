@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ordersearch.errors import unknown_name
+from ordersearch.errors import TrainingSettingError, unknown_name
 
 _DEVICES = ("cpu", "cuda")
 _PRECISIONS = ("32", "64", "bf16")
@@ -68,7 +68,7 @@ class TrainingSettings:
 
         Raises:
             UnknownNameError: A key names no setting.
-            ValueError: A value lies outside of its range.
+            TrainingSettingError: A value lies outside of its range.
         """
         known = [field.name for field in fields(cls)]
         for name in values:
@@ -79,4 +79,4 @@ class TrainingSettings:
 
 def _require(holds: bool, name: str, value: object, condition: str) -> None:
     if not holds:
-        raise ValueError(f"Training setting {name}: got {value!r}, but it {condition}.")
+        raise TrainingSettingError(f"Training setting {name}: got {value!r}, but it {condition}.")
