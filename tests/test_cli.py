@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 import yaml
 
@@ -20,6 +21,7 @@ from ordersearch import load_blocks
 from ordersearch.cli import main
 from ordersearch.cli.search_command import SearchOptions, resume_command
 from ordersearch.data import load_dataset
+from ordersearch.study.storage import open_storage
 from tests.searches import SMALL_SPACE
 
 Run = Callable[..., "Ended"]
@@ -104,6 +106,25 @@ def test_an_order_of_ones_own_is_what_the_others_are_compared_with(run: Run) -> 
     refused = run(*CONFIRMED, "--trials", "2", "--baseline", "conv > rleu")
     assert refused.code == 2
     assert "Did you mean 'relu'?" in refused.err
+
+
+def test_an_order_of_ones_own_that_is_wrong_is_said_before_anything_is_trained(run: Run, tmp_path: Path) -> None:
+    ended = run(*CONFIRMED, "--trials", "2", "--baseline", "conv > max_pool > max_pool > max_pool > max_pool")
+    assert ended.code == 2
+    assert "does not fit an 8x8 input" in ended.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unfinished_confirmation_comes_before_the_search_goes_on(run: Run, tmp_path: Path) -> None:
+    assert run(*SMALL, "--trials", "4").code == 0
+    storage = open_storage(str(tmp_path / "runs" / "few-small" / "study.journal"))
+    cut = run(*SMALL[:-1], "5", "--timeout", "0.02")
+    assert cut.code == 0, cut.err
+    assert "Too few pairs for a verdict: the first look is after 5. The same command goes on." in cut.out
+    again = run(*SMALL[:-1], "5", "--timeout", "1m")
+    assert "First the confirmation that is not finished; then the same command searches on." in again.out
+    assert "over 5 pairs" in again.out
+    assert set(optuna.get_all_study_names(storage)) == {"few-small", "few-small-confirm"}
 
 
 def test_the_same_command_goes_on_and_then_has_nothing_left_to_do(run: Run, tmp_path: Path) -> None:
@@ -192,6 +213,8 @@ BAD_COMMANDS = [
     (["few.npz", "--device", "tpu"], "it is auto, cpu or cuda"),
     (["few.npz", "--timeout", "soon"], "a time is written as 90, 90s, 10m or 1h30m"),
     (["few.npz", "--confirm", "maybe"], "it is auto, off or a number of pairs"),
+    (["few.npz", "--confirm", "²"], "it is auto, off or a number of pairs"),
+    (["few.npz", "--baseline", "conv > rleu"], "Did you mean 'relu'?"),
     (["few.npz", "--confirm", "4"], "fewer than 5 pairs cannot show a difference"),
     (["few.npz", "--input", "movie"], "movie"),
     (["few.npz", "--name", "../up"], "a name is at most 120"),

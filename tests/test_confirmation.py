@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +13,18 @@ import optuna
 import pytest
 from optuna.storages import BaseStorage
 
-from ordersearch.errors import SpaceError
+from ordersearch.errors import ShapeError, SpaceError, StudyMismatchError
 from ordersearch.networks import build_network
-from ordersearch.objective import Trainer
-from ordersearch.results import Run, State, distinct_runs
+from ordersearch.objective import ConfirmingObjective, Setting, Trainer, TrialFailed
+from ordersearch.results import Attribute, Run, State, distinct_runs, read_runs
 from ordersearch.space import SearchSpace
 from ordersearch.spec import BlockSpec
 from ordersearch.study import Observer, Progress, Search, SearchResult
-from ordersearch.study.confirmation import Confirmation
-from ordersearch.study.finalists import Finalist, default_baseline, finalists, parse_baseline
-from ordersearch.study.storage import open_storage
+from ordersearch.study.baseline import default_baseline, parse_baseline, searched_baseline, tuned_baseline
+from ordersearch.study.confirmation import Confirmation, last_confirmation
+from ordersearch.study.finalists import Finalist, finalists
+from ordersearch.study.opening import worker_name
+from ordersearch.study.storage import open_storage, quiet_optuna
 from ordersearch.study.verdict import verdict_of
 from tests.searches import small_search, small_space
 
@@ -43,14 +48,24 @@ def searched(space: SearchSpace, storage: BaseStorage) -> tuple[Search, SearchRe
     return search, search.run(search.open_study(storage), n_trials=4)
 
 
+def baseline_of(search: Search, result: SearchResult) -> Finalist:
+    found = searched_baseline(search, result, default_baseline(search, result))
+    assert found is not None
+    return found
+
+
 def confirmation_of(search: Search, result: SearchResult, **changes: object) -> Confirmation:
-    chosen = finalists(search, result, default_baseline(search, result))
+    chosen = finalists(result, baseline_of(search, result))
     return replace(Confirmation(search, chosen, max_pairs=5), **changes)  # type: ignore[arg-type]
 
 
 def train(confirmation: Confirmation, storage: BaseStorage) -> tuple[tuple[Run, ...], str]:
-    search = confirmation.search
-    return confirmation.run(confirmation.open_study(storage), Trainer(search.dataset, search.network, search.training))
+    confirmation, study = confirmation.opened(storage)
+    return confirmation.run(study, trainer_of(confirmation.search))
+
+
+def trainer_of(search: Search) -> Trainer:
+    return Trainer(search.dataset, search.network, search.training)
 
 
 def test_every_class_is_trained_on_the_same_fresh_pairs(
@@ -58,7 +73,7 @@ def test_every_class_is_trained_on_the_same_fresh_pairs(
 ) -> None:
     search, result = searched
     runs, ended = train(confirmation_of(search, result), storage)
-    assert ended == "decided"
+    assert ended == "done"
     assert {run.order for run in runs} == {CONVENTION, PLAIN}
     pairs = {order: {(r.seed, r.split) for r in runs if r.order == order} for order in (CONVENTION, PLAIN)}
     assert pairs[CONVENTION] == pairs[PLAIN]
@@ -98,10 +113,10 @@ def test_an_interrupted_confirmation_goes_on_to_the_same_verdict(
         patched.setattr("ordersearch.objective.trainer.build_network", interrupted)
         runs, ended = train(confirmation, storage)
     assert (ended, len(distinct_runs(runs))) == ("interrupted", 3)
-    assert "too few pairs" in verdict_of(confirmation, runs).text
+    assert "Too few pairs for a verdict: the first look is after 5" in verdict_of(confirmation, runs).text
     runs, ended = train(confirmation, storage)
     elsewhere, _ = train(confirmation, open_storage(str(tmp_path / "other.journal")))
-    assert ended == "decided"
+    assert ended == "done"
     assert verdict_of(confirmation, runs).decision == verdict_of(confirmation, elsewhere).decision
     assert len(distinct_runs(runs)) == 10
 
@@ -136,20 +151,134 @@ def test_a_baseline_that_never_trains_is_told(
 
     monkeypatch.setattr("ordersearch.objective.trainer.build_network", crashing)
     runs, ended = train(confirmation, storage)
-    assert ended == "decided"
-    # Tried twice, then given up.
-    assert sum(run.state is State.CRASHED for run in runs) == 10
-    assert "The baseline 'conv > batch_norm > max_pool > relu' failed to train" in verdict_of(confirmation, runs).text
+    assert ended == "done"
+    # Each of the five once, then the first again, which ends it.
+    assert sum(run.state is State.CRASHED for run in runs) == 6
+    assert verdict_of(confirmation, runs).text == (
+        "Your order 'conv > batch_norm > max_pool > relu' failed to train in some pair, so nothing can be compared "
+        "with it. Only 'conv > max_pool > relu' is left, so there is nothing to compare it with."
+    )
 
 
-def test_other_finalists_are_another_study(searched: tuple[Search, SearchResult], storage: BaseStorage) -> None:
+def test_what_was_chosen_anew_meets_fresh_pairs(searched: tuple[Search, SearchResult], storage: BaseStorage) -> None:
     search, result = searched
     confirmation = confirmation_of(search, result)
-    first = confirmation.open_study(storage)
-    assert confirmation.open_study(storage).study_name == first.study_name == "small-confirm"
-    other = replace(confirmation, max_pairs=6)
-    assert other.open_study(storage).study_name == "small-confirm-2"
-    assert [trial for trial in optuna.load_study(study_name="small", storage=storage).trials if not trial.params] == []
+    first, study = confirmation.opened(storage)
+    assert (first.round, study.study_name) == (1, "small-confirm")
+    other, study = replace(confirmation, max_pairs=6).opened(storage)
+    assert (other.round, study.study_name) == (2, "small-confirm-2")
+    assert not {first.seed(pair) for pair in range(6)} & {other.seed(pair) for pair in range(6)}
+    assert replace(confirmation, max_pairs=6).opened(storage)[0] == other
+
+
+def test_neither_names_nor_ranks_nor_an_anytime_maximum_are_another_confirmation(
+    searched: tuple[Search, SearchResult], storage: BaseStorage
+) -> None:
+    search, result = searched
+    confirmation = confirmation_of(search, result)
+    confirmation.opened(storage)
+    renamed = tuple(replace(finalist, name="other") for finalist in reversed(confirmation.finalists))
+    assert replace(confirmation, finalists=renamed).opened(storage)[0].round == 1
+    assert replace(confirmation, anytime=True).opened(storage)[0].round == 2
+    assert replace(confirmation, anytime=True, max_pairs=30).opened(storage)[0].round == 2
+    last = last_confirmation(storage, search)
+    assert last is not None
+    assert last[0].max_pairs == 30
+
+
+def test_the_last_confirmation_is_read_back(searched: tuple[Search, SearchResult], storage: BaseStorage) -> None:
+    search, result = searched
+    assert last_confirmation(storage, search) is None
+    confirmation = confirmation_of(search, result, n_challengers=2)
+    optuna.create_study(storage=storage, study_name="small-confirm-of-mine")
+    confirmation.opened(storage)
+    assert last_confirmation(storage, search) == (confirmation, False)
+    train(confirmation, storage)
+    assert last_confirmation(storage, search) == (confirmation, True)
+    train(replace(confirmation, max_pairs=6), storage)
+    last = last_confirmation(storage, search)
+    assert last is not None
+    assert (last[0].round, last[0].max_pairs) == (2, 6)
+
+
+def test_a_search_is_not_taken_for_a_confirmation(searched: tuple[Search, SearchResult], storage: BaseStorage) -> None:
+    search, result = searched
+    confirmation_of(search, result).opened(storage)
+    with pytest.raises(StudyMismatchError, match="'small-confirm' exists, but is the confirmation of another search"):
+        replace(search, name="small-confirm").open_study(storage)
+
+
+def test_a_run_that_another_machine_never_ends_is_trained_here(
+    searched: tuple[Search, SearchResult], storage: BaseStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, result = searched
+    confirmation, study = confirmation_of(search, result).opened(storage)
+    study.enqueue_trial({}, user_attrs=confirmation.missing([])[0].attributes())
+    lost = study.ask()
+    lost.set_user_attr(Attribute.WORKER, "elsewhere:4711")
+    monkeypatch.setattr("ordersearch.study.run_queue.SHORTEST_PATIENCE_SECONDS", 1.0)
+    runs, ended = confirmation.run(study, trainer_of(search))
+    assert (ended, len(distinct_runs(runs))) == ("done", 10)
+    assert runs[lost.number].state is State.RUNNING
+
+
+def test_a_run_whose_process_was_killed_is_trained_again(
+    searched: tuple[Search, SearchResult], storage: BaseStorage
+) -> None:
+    search, result = searched
+    confirmation, study = confirmation_of(search, result).opened(storage)
+    study.enqueue_trial({}, user_attrs=confirmation.missing([])[0].attributes())
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    study.ask().set_user_attr(Attribute.WORKER, f"{worker_name().rpartition(':')[0]}:{killed.pid}")
+    runs, ended = confirmation.run(study, trainer_of(search))
+    assert (ended, len(distinct_runs(runs))) == ("done", 10)
+
+
+def test_a_run_that_another_worker_has_is_not_trained_twice(
+    searched: tuple[Search, SearchResult], storage: BaseStorage
+) -> None:
+    search, result = searched
+    confirmation, study = confirmation_of(search, result).opened(storage)
+    for _ in range(2):
+        study.enqueue_trial({}, user_attrs=confirmation.missing([])[0].attributes())
+    objective = ConfirmingObjective(trainer_of(search))
+    with quiet_optuna():
+        # The third is one that Optuna makes up, since nothing waits any more.
+        study.optimize(objective, n_trials=3, catch=(TrialFailed,))
+    assert [run.state for run in read_runs(study)] == [State.COMPLETE, State.DUPLICATE, State.DUPLICATE]
+
+
+def test_runs_of_two_machines_that_differ_count_once_whatever_their_order(
+    searched: tuple[Search, SearchResult], storage: BaseStorage
+) -> None:
+    search, result = searched
+    confirmation = confirmation_of(search, result)
+    runs, _ = train(confirmation, storage)
+    doubles = [replace(run, trial=run.trial + 100, value=(run.value or 0) + 0.5) for run in runs]
+    told = verdict_of(confirmation, runs)
+    for rows in ([*runs, *doubles], [*doubles, *runs]):
+        again = verdict_of(confirmation, rows)
+        assert (again.decision, again.standings) == (told.decision, told.standings)
+    assert verdict_of(confirmation, [*runs, *result.runs]).standings == told.standings
+
+
+def test_a_crash_is_tried_again_by_a_later_call(
+    searched: tuple[Search, SearchResult], storage: BaseStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, result = searched
+    confirmation = confirmation_of(search, result)
+
+    def crashing(*args: object, **kwargs: object) -> object:
+        raise RuntimeError("no")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ordersearch.objective.trainer.build_network", crashing)
+        runs, ended = train(confirmation, storage)
+    assert (ended, {run.state for run in runs}) == ("done", {State.CRASHED, State.WAITING})
+    runs, ended = train(confirmation, storage)
+    assert (ended, len(distinct_runs(runs))) == ("done", 10)
+    assert verdict_of(confirmation, runs).decision.failed == ()
 
 
 def test_the_users_own_order_may_be_outside_of_the_space(
@@ -157,12 +286,25 @@ def test_the_users_own_order_may_be_outside_of_the_space(
 ) -> None:
     search, result = searched
     own = parse_baseline("conv > gelu > max_pool", search)
-    chosen = finalists(search, result, own, n_challengers=1)
+    assert searched_baseline(search, result, own) is None
+    baseline, ended = tuned_baseline(search, own, trainer_of(search), storage)
+    values = {lr: tuned_value(search, own, lr) for lr in (0.003, 0.01)}
+    assert (ended, baseline.setting.learning_rate) == ("done", min(values, key=values.__getitem__))
+    chosen = finalists(result, baseline, n_challengers=1)
     assert [finalist.is_baseline for finalist in chosen] == [True, False]
     assert str(chosen[0].setting.blocks["conv"]) == "conv > gelu > max_pool"
     assert Finalist.from_dict(chosen[0].to_dict()) == chosen[0]
-    runs, _ = train(Confirmation(search, chosen, max_pairs=5), storage)
-    assert "conv > gelu > max_pool" in verdict_of(Confirmation(search, chosen, max_pairs=5), runs).text
+    confirmation = Confirmation(search, chosen, max_pairs=5)
+    runs, _ = train(confirmation, storage)
+    found = verdict_of(confirmation, runs)
+    assert "conv > gelu > max_pool" in found.text
+    assert "Each other order at the learning rate" in found.scope
+    assert "yours as written, at a learning rate of 0.0" in found.scope
+
+
+def tuned_value(search: Search, blocks: Mapping[str, BlockSpec], learning_rate: float) -> float:
+    setting = Setting.of(blocks, {"lr": learning_rate}, search.network)
+    return trainer_of(search).run(setting, seed=search.seed, split=search.seed).metrics["val/loss"]
 
 
 def test_a_baseline_for_unknown_roles_is_refused() -> None:
@@ -171,6 +313,11 @@ def test_a_baseline_for_unknown_roles_is_refused() -> None:
         parse_baseline("dense: linear > relu", search)
     both = parse_baseline("conv: conv > relu > max_pool; dense: linear > relu", search)
     assert list(map(str, both.values())) == ["conv > relu > max_pool", "linear > relu"]
+
+
+def test_a_baseline_that_does_not_fit_is_refused_at_once(space: SearchSpace) -> None:
+    with pytest.raises(ShapeError, match="does not fit an 8x8 input"):
+        parse_baseline("conv > max_pool > max_pool > max_pool > max_pool", small_search(space))
 
 
 def test_observers_are_told_of_every_run(searched: tuple[Search, SearchResult], storage: BaseStorage) -> None:
@@ -190,5 +337,5 @@ def test_observers_are_told_of_every_run(searched: tuple[Search, SearchResult], 
     search, result = searched
     confirmation, told = confirmation_of(search, result), Told()
     trainer = Trainer(search.dataset, search.network, search.training)
-    confirmation.run(confirmation.open_study(storage), trainer, observers=[told])
+    confirmation.run(confirmation.opened(storage)[1], trainer, observers=[told])
     assert told.lines == ["started 0/10", *(f"{n} complete" for n in range(1, 11)), "closed"]

@@ -67,6 +67,25 @@ def test_a_beaten_class_is_out_and_wants_no_more_pairs() -> None:
     assert {c.order: c.n_pairs for c in later.comparisons} == {"a": 6, "b": 6}
 
 
+def test_a_beaten_baseline_goes_on_while_one_in_question_is_not_told_from_it() -> None:
+    values = paired({"a": 0.0, "base": 1.0, "c": 0.5}, 15, noise=0.01)
+    wide = np.random.default_rng(4).normal(0, 2.0, 15)
+    values["a"] = {pair: value + wide[pair] - wide.mean() for pair, value in values["a"].items()}
+    early = decide({name: {p: own[p] for p in range(6)} for name, own in values.items()}, baseline="base", rule=RULE)
+    assert early.beaten == {"base": 6}
+    assert early.wanted == {"a": 9, "base": 9, "c": 9}
+    late = decide(values, baseline="base", rule=RULE)
+    assert (late.best, late.together, late.looked) == ("a", ("a", "c"), {"a": 15, "base": 15, "c": 15})
+    assert {c.order: (c.n_pairs, c.is_believed) for c in late.comparisons} == {"a": (15, False), "c": (6, True)}
+
+
+def test_a_comparison_holds_both_means_over_its_pairs() -> None:
+    found = decide(paired({"a": 0.0, "b": 0.1, "base": 9.0}, 9), baseline="base", rule=RULE)
+    for comparison in found.comparisons:
+        assert comparison.n_pairs == 6
+        assert comparison.means[0] - comparison.means[1] == pytest.approx(comparison.difference)
+
+
 def test_pairs_that_are_not_there_yet_are_waited_for() -> None:
     values = paired({"a": 0.0, "base": 5.0}, 8)
     del values["a"][3]

@@ -239,7 +239,7 @@ def test_runs_of_a_setting(study: optuna.Study) -> None:
 
 def test_distinct_runs_count_a_setting_seed_and_split_once(study: optuna.Study) -> None:
     distinct = distinct_runs(run for run in read_runs(study) if run.setting)
-    assert [(run.trial, run.seed) for run in distinct] == [(0, 0), (1, 1)]
+    assert [(run.trial, run.seed) for run in distinct] == [(0, 0), (2, 1)]
     split = [run_with(DONE, split=0, setting="abc"), run_with(DONE, split=1, setting="abc")]
     assert distinct_runs([*split, *split]) == split
 

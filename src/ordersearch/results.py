@@ -46,6 +46,8 @@ class Attribute(StrEnum):
     PARAMETERS = "ordersearch:parameters"
     REUSED = "ordersearch:reused"
     VALIDATION_LOSSES = "ordersearch:val_losses"
+    CONFIRMATION = "ordersearch:confirmation"
+    FRESH_TRIES_FROM = "ordersearch:fresh_tries_from"
     METRIC = "ordersearch:metric:"
     """Followed by the metric's key; one attribute a metric, so that the dashboard can plot it."""
 
@@ -223,12 +225,20 @@ def _state(trial: FrozenTrial) -> State:
 
 
 def distinct_runs(runs: Iterable[Run]) -> list[Run]:
-    """The complete runs, each (setting, seed, split) once, whoever trained it and however often."""
-    found: dict[tuple[str, int, int], Run] = {}
+    """The complete runs, each (setting, seed, split) once, whoever trained it and however often.
+
+    Of several the one with the lowest value is taken: two machines may differ in the last digits, and which one is
+    taken must not depend on the order of the rows.
+    """
+    found: dict[tuple[str, int, int], list[Run]] = {}
     for run in runs:
         if run.state is State.COMPLETE and run.setting:
-            found.setdefault((run.setting, run.seed, run.split), run)
-    return list(found.values())
+            found.setdefault((run.setting, run.seed, run.split), []).append(run)
+    return [min(same, key=_value_and_trial) for same in found.values()]
+
+
+def _value_and_trial(run: Run) -> tuple[float, int]:
+    return (math.inf if run.value is None else run.value, run.trial)
 
 
 CSV_COLUMNS = ("trial", "state", "value", "order", "blocks", "learning_rate", "batch_size", "seed", "split", "setting")

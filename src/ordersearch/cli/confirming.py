@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from ordersearch.cli.interrupts import ignore
 from ordersearch.errors import StorageError
+from ordersearch.spec import BlockSpec
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ordersearch.results import Run
     from ordersearch.study import Observer, Search, SearchResult
     from ordersearch.study.confirmation import Confirmation
+    from ordersearch.study.finalists import Finalist
     from ordersearch.study.verdict import Verdict
 
 
@@ -35,7 +38,9 @@ class Confirming:
         storage: Where the search's study is kept.
         folder: Where the files go.
         options: As given.
+        baseline: The order of ``--baseline``, or None.
         timeout: Seconds after which no further run begins, or None.
+        unfinished: The confirmation to go on with, or None.
     """
 
     search: Search
@@ -44,7 +49,31 @@ class Confirming:
     storage: BaseStorage
     folder: Path
     options: SearchOptions
+    baseline: Mapping[str, BlockSpec] | None
     timeout: float | None
+    unfinished: Confirmation | None = None
+
+
+def unfinished_confirmation(
+    search: Search, storage: BaseStorage, options: SearchOptions, baseline: Mapping[str, BlockSpec] | None
+) -> Confirmation | None:
+    """The last confirmation of the search, if its verdict does not stand yet and the options ask for no other one."""
+    from ordersearch.study.baseline import is_same_baseline
+    from ordersearch.study.confirmation import last_confirmation
+
+    last = last_confirmation(storage, search)
+    if last is None:
+        return None
+    kept, is_decided = last
+    if kept.anytime and options.confirm.isdecimal() and int(options.confirm) > kept.max_pairs:
+        kept, is_decided = replace(kept, max_pairs=int(options.confirm)), False
+    blocks = baseline or next((reference.blocks for reference in search.space.references()), None)
+    is_other = kept.anytime != options.anytime or (
+        blocks is not None and not is_same_baseline(kept.baseline, blocks, search)
+    )
+    if is_decided or is_other or options.confirm not in ("auto", str(kept.max_pairs)):
+        return None
+    return kept
 
 
 def confirm(given: Confirming, console: Console, observers: Sequence[Observer]) -> None:
@@ -57,47 +86,70 @@ def confirm(given: Confirming, console: Console, observers: Sequence[Observer]) 
     from ordersearch.study.outputs import verdict
     from ordersearch.study.verdict import verdict_of
 
-    confirmation = _planned(given)
+    confirmation, ended = (given.unfinished, "done") if given.unfinished else _planned(given, console)
     if isinstance(confirmation, str):
+        if ended == "interrupted":
+            ignore()
         told = f"{verdict(given.search, given.result)} {confirmation}"
         print_end(console, told, written(given.folder, given.search, given.result))
-        return
-    runs, ended = confirmation.run(
-        confirmation.open_study(given.storage), given.trainer, timeout=given.timeout, observers=observers
-    )
-    if ended == "interrupted":
-        ignore()
-    found = verdict_of(confirmation, runs)
-    if found.standings:
-        console.print(standings_table(given.search, found, width=console.width))
-    console.print(f"Scope:   {found.scope}", markup=False, soft_wrap=True)
-    text = found.text if ended != "time" else f"{found.text} The time is up; the same command goes on."
-    print_end(console, text, written(given.folder, given.search, given.result, found, runs))
+    else:
+        confirmation, study = confirmation.opened(given.storage)
+        runs, ended = confirmation.run(study, given.trainer, timeout=given.timeout, observers=observers)
+        if ended == "interrupted":
+            ignore()
+        found = verdict_of(confirmation, runs)
+        if found.standings:
+            console.print(standings_table(given.search, found, width=console.width))
+        console.print(f"Scope:   {found.scope}", markup=False, soft_wrap=True)
+        print_end(console, found.text, written(given.folder, given.search, given.result, found, runs))
     if ended == "interrupted":
         raise KeyboardInterrupt
 
 
-def _planned(given: Confirming) -> Confirmation | str:
-    """The confirmation, or why there is none."""
-    from ordersearch.results import State
+def _planned(given: Confirming, console: Console) -> tuple[Confirmation | str, str]:
+    """The confirmation, or why there is none; and how the search for the baseline's learning rate ended."""
     from ordersearch.study.confirmation import Confirmation
-    from ordersearch.study.finalists import N_CHALLENGERS, default_baseline, finalists, parse_baseline
-    from ordersearch.study.opening import kept_confirmation
+    from ordersearch.study.finalists import finalists
+
+    plan = _plan(given)
+    if plan is None:
+        return "Confirming it would take longer than the search; --confirm 6 does it all the same.", "done"
+    baseline, ended = _baseline(given, console)
+    if ended == "time":
+        return "The time is up before your order's learning rate is found; the same command goes on.", ended
+    chosen = finalists(given.result, baseline, n_challengers=plan[0])
+    if ended == "interrupted":
+        return "The same command confirms it.", ended
+    if len(chosen) < 2:
+        return "No other order was completed, so there is nothing to confirm.", ended
+    return Confirmation(given.search, chosen, plan[1], given.options.anytime, plan[0]), ended
+
+
+def _plan(given: Confirming) -> tuple[int, int] | None:
+    """Challengers and pairs: as asked for, as the last confirmation had them, or as the speed allows."""
+    from ordersearch.results import State
+    from ordersearch.study.confirmation import last_confirmation
+    from ordersearch.study.finalists import N_CHALLENGERS
     from ordersearch.study.plan import planned_confirmation
 
-    search, result, options = given.search, given.result, given.options
-    baseline = parse_baseline(options.baseline, search) if options.baseline else default_baseline(search, result)
-    if options.confirm.isdigit():
-        plan: tuple[int, int] | None = (N_CHALLENGERS, int(options.confirm))
-    else:
-        seconds = statistics.median(run.seconds for run in result.runs if run.state is State.COMPLETE)
-        plan = kept_confirmation(given.storage, search.name) or planned_confirmation(seconds, result.seconds)
-    if plan is None:
-        return "Confirming it would take longer than the search; --confirm 6 does it all the same."
-    chosen = finalists(search, result, baseline, n_challengers=plan[0])
-    if len(chosen) < 2:
-        return "No other order was completed, so there is nothing to confirm."
-    return Confirmation(search, chosen, plan[1], anytime=options.anytime)
+    if given.options.confirm.isdecimal():
+        return N_CHALLENGERS, int(given.options.confirm)
+    # Measured times differ from call to call, so going on must not plan anew.
+    if last := last_confirmation(given.storage, given.search):
+        return last[0].n_challengers, last[0].max_pairs
+    seconds = [run.seconds for run in given.result.runs if run.state is State.COMPLETE]
+    return planned_confirmation(statistics.median(seconds), math.fsum(run.seconds for run in given.result.runs))
+
+
+def _baseline(given: Confirming, console: Console) -> tuple[Finalist, str]:
+    """The baseline at its best setting of the search; at the best learning rate found now, where that has none."""
+    from ordersearch.study.baseline import default_baseline, searched_baseline, tuned_baseline
+
+    search, blocks = given.search, given.baseline or default_baseline(given.search, given.result)
+    if searched := searched_baseline(search, given.result, blocks):
+        return searched, "done"
+    console.print("Your order was not in the search: trained once at each learning rate.", markup=False, soft_wrap=True)
+    return tuned_baseline(search, blocks, given.trainer, given.storage, timeout=given.timeout)
 
 
 def written(

@@ -9,10 +9,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from ordersearch.cli.confirming import Confirming, confirm, print_end, written
-from ordersearch.cli.interrupts import ignore, put_off
+from ordersearch.cli.confirming import Confirming, confirm, unfinished_confirmation
+from ordersearch.cli.interrupts import put_off
+from ordersearch.cli.printing import console_of, observer_on, print_found, print_plan, print_start
 from ordersearch.data import load_dataset
 from ordersearch.errors import OrdersearchError, without_password
 from ordersearch.ranking.stopping import FEWEST_PAIRS
@@ -24,19 +23,11 @@ if TYPE_CHECKING:
     from ordersearch.data import Dataset
     from ordersearch.networks import Network
     from ordersearch.objective import Trainer
-    from ordersearch.study import Observer, Search, SearchResult
+    from ordersearch.study import Search
 
 
 SEARCH_SHARE = 2 / 3
 """Of ``--timeout``; the rest is the confirmation's."""
-
-ENDINGS = {
-    "trials": "All trials are trained; more with --trials.",
-    "time": "The time is up; the same command goes on.",
-    "exhausted": "Every setting of the space has had its runs: the search is complete.",
-    "failures": "Stopped after too many failed trials; trials.csv says why each failed.",
-    "interrupted": "Stopped by an interrupt.",
-}
 
 
 class OptionError(OrdersearchError, ValueError):
@@ -107,11 +98,14 @@ def _run(options: SearchOptions) -> int:
         import ordersearch.study.outputs
         import ordersearch.study.plan  # noqa: F401
     from ordersearch.objective import Trainer
+    from ordersearch.study.baseline import parse_baseline
     from ordersearch.study.opening import kept_epochs
     from ordersearch.study.plan import require_an_order_that_fits
+    from ordersearch.study.result import has_trained
     from ordersearch.study.storage import open_storage, run_folder
 
     search = _search(options, dataset, space)
+    baseline = parse_baseline(options.baseline, search) if options.baseline else None
     require_an_order_that_fits(Trainer(dataset, search.network, search.training), space)
     location = options.storage or str(options.out / search.name / "study.journal")
     # A storage elsewhere is opened first, so that nothing is left behind when it cannot be.
@@ -122,34 +116,42 @@ def _run(options: SearchOptions) -> int:
     search = replace(search, training=replace(search.training, max_epochs=epochs))
     study = search.open_study(storage)
     trainer = Trainer(dataset, search.network, search.training)
-    console = _console(quiet=options.quiet)
-    _print_start(console, search)
+    console = console_of(quiet=options.quiet)
+    print_start(console, search)
     n_trials, n_expected = _planned_trials(study, search, trainer, options.trials, timeout)
-    _print_plan(console, search, n_trials, timeout, location)
-    observers = [] if options.quiet else [_observer(console)]
+    print_plan(console, search, n_trials, timeout, location)
+    observers = [] if options.quiet else [observer_on(console)]
     is_confirmed = options.confirm != "off"
+    unfinished = unfinished_confirmation(search, storage, options, baseline) if is_confirmed else None
+    if unfinished and timeout is None and not has_trained(study, n_trials):
+        unfinished = None
+    share = SEARCH_SHARE if is_confirmed else 1.0
     result = search.run(
         study,
-        n_trials=n_trials,
+        # Searching on would change the ranking, and with it the finalists, before their verdict stands.
+        n_trials=0 if unfinished else n_trials,
         n_expected=n_expected,
-        timeout=timeout * SEARCH_SHARE if timeout and is_confirmed else timeout,
+        timeout=None if timeout is None else timeout * share,
         trainer=trainer,
-        observers=observers,
+        observers=[] if unfinished else observers,
     )
-    if not _finish(search, result, folder, console, told=not is_confirmed):
+    if unfinished and timeout is not None:
+        result = replace(result, ended="unfinished")
+    if not print_found(search, result, folder, console, told=not is_confirmed):
         return 1
     if is_confirmed:
-        left = None if timeout is None else timeout * (1 - SEARCH_SHARE)
-        confirm(Confirming(search, result, trainer, storage, folder, options, left), console, observers)
+        left = None if timeout is None else timeout * (1 if unfinished else 1 - share)
+        given = Confirming(search, result, trainer, storage, folder, options, baseline, left, unfinished)
+        confirm(given, console, observers)
     return 0
 
 
 def _check_options(options: SearchOptions) -> None:
     if options.device not in ("auto", "cpu", "cuda"):
         raise OptionError(f"--device: got {options.device!r}, but it is auto, cpu or cuda.")
-    if options.confirm not in ("auto", "off") and not options.confirm.isdigit():
+    if options.confirm not in ("auto", "off") and not options.confirm.isdecimal():
         raise OptionError(f"--confirm: got {options.confirm!r}, but it is auto, off or a number of pairs.")
-    if options.confirm.isdigit() and int(options.confirm) < FEWEST_PAIRS:
+    if options.confirm.isdecimal() and int(options.confirm) < FEWEST_PAIRS:
         raise OptionError(
             f"--confirm: got {options.confirm}, but fewer than {FEWEST_PAIRS} pairs cannot show a difference. Take "
             f"{FEWEST_PAIRS} or more, or off."
@@ -221,76 +223,6 @@ def _planned_trials(
         study.set_user_attr(Attribute.N_TRIALS, planned_trials(trainer, search.space, split=search.seed))
     planned: int = study.user_attrs[Attribute.N_TRIALS]
     return planned, planned
-
-
-def _console(*, quiet: bool) -> Console:
-    return Console(quiet=quiet, highlight=False, soft_wrap=False)
-
-
-def _observer(console: Console) -> Observer:
-    from ordersearch.report.terminal import LiveScreen, PlainLines
-
-    return LiveScreen(console) if console.is_terminal else PlainLines(console)
-
-
-def _print_start(console: Console, search: Search) -> None:
-    space, dataset = search.space, search.dataset
-    for line in [*dataset.describe(), *dataset.notes]:
-        _print_field(console, "Data", line)
-    _print_field(
-        console,
-        "Space",
-        f"{space.name}: {space.n_specs} orders (rates counted) are {space.n_classes} distinct networks; with the "
-        f"learning rates {space.n_settings} settings",
-    )
-    network = search.network.described()
-    chosen = ", ".join(
-        key if value is True else f"{key} {value}"
-        for key, value in network.items()
-        if key != "name" and value is not False
-    )
-    _print_field(console, "Network", f"{search.network.name}: {search.network.summary}{f' ({chosen})' * bool(chosen)}")
-
-
-def _print_plan(console: Console, search: Search, n_trials: int | None, timeout: float | None, location: str) -> None:
-    training = search.training
-    count = "trials" if n_trials is None else f"{n_trials} trials"
-    during = "" if timeout is None else f", {timeout:g} seconds long"
-    plan = f"{count} of up to {training.max_epochs} epochs on {training.device}{during}, by {training.metric}"
-    _print_field(console, "Plan", plan)
-    _print_field(console, "Watch", f"optuna-dashboard {shlex.quote(without_password(location))}")
-
-
-def _print_field(console: Console, name: str, text: str) -> None:
-    console.print(f"{name:<8} {text}", markup=False, soft_wrap=True)
-
-
-def _finish(search: Search, result: SearchResult, folder: Path, console: Console, *, told: bool) -> bool:
-    """Print and write what the search found; whether it found anything.
-
-    Args:
-        search: What was searched.
-        result: What came out.
-        folder: Where the files go.
-        console: What to print on.
-        told: Whether this is the end, so that the verdict and the files are told of.
-    """
-    from ordersearch.report.terminal import result_table, savings_line, states_line
-    from ordersearch.study.outputs import verdict
-
-    is_over = told or result.ended == "interrupted" or not result.places
-    if result.ended == "interrupted":
-        ignore()
-    paths = written(folder, search, result)
-    if result.places:
-        console.print(result_table(search, result))
-    for line in (states_line(result), savings_line(search, result), f"Ended:   {ENDINGS[result.ended]}"):
-        console.print(line, markup=False, soft_wrap=True)
-    if is_over:
-        print_end(console, verdict(search, result), paths)
-    if result.ended == "interrupted":
-        raise KeyboardInterrupt
-    return bool(result.places)
 
 
 def resume_command(options: SearchOptions) -> str:

@@ -39,6 +39,8 @@ class GroupSequential:
     interval of a look is the repeated confidence interval of Jennison & Turnbull (1989), which covers at whichever look
     one stops.
 
+    Differences are taken to be normally distributed. With skewed ones (a skewness of 1) the error is 6 % instead of 5.
+
     Args:
         max_pairs: The most pairs, at least 5.
         error: Chance of believing any difference where there is none, in (0, 1).
@@ -46,7 +48,7 @@ class GroupSequential:
     Example:
         >>> rule = GroupSequential(15)
         >>> rule.looks, [round(rule.critical(n, 1), 2) for n in rule.looks]
-        ((6, 9, 12, 15), [7.64, 3.68, 2.74, 2.29])
+        ((6, 9, 12, 15), [7.62, 3.68, 2.74, 2.29])
     """
 
     max_pairs: int = 15
@@ -125,12 +127,13 @@ def _levels(looks: Sequence[int], error: float) -> tuple[float, ...]:
     for look in looks:
         time = look / looks[-1]
         target = 4 * norm.sf(norm.isf(error / 4) / math.sqrt(time))
-        wide = np.linspace(-9 * math.sqrt(time), 9 * math.sqrt(time), 4001)
+        wide = np.linspace(-9 * math.sqrt(time), 9 * math.sqrt(time), 1001)
         reached = norm.pdf((wide[:, None] - grid) / math.sqrt(time - before)) @ density / math.sqrt(time - before)
-        above = np.cumsum(reached[::-1])[::-1] * (wide[1] - wide[0])
+        # Half of the first cell lies below its point.
+        above = (np.cumsum(reached[::-1])[::-1] - reached / 2) * (wide[1] - wide[0])
         bound = float(np.interp(-(target - spent) / 2, -above, wide))
         levels.append(float(2 * norm.sf(bound / math.sqrt(time))))
-        grid = np.linspace(-bound, bound, 1501)
+        grid = np.linspace(-bound, bound, 376)
         density = np.interp(grid, wide, reached) * (grid[1] - grid[0])
         before, spent = time, target
     return tuple(levels)

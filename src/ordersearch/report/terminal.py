@@ -171,7 +171,9 @@ def standings_table(search: Search, verdict: Verdict, *, width: int) -> Table:
     keys = set.intersection(*(set(standing.scores) for standing in verdict.standings))
     further = (f"val/{_score(search)}", f"test/{_score(search)}", "repaired/loss")
     scores = [key for key in further if key in keys and key != metric and width >= WIDE]
-    table = Table(title=f"Confirmed on fresh pairs, by {metric}", title_justify="left", expand=False)
+    table = Table(
+        title=f"Confirmed on fresh pairs, by {metric} (=: may be the best)", title_justify="left", expand=False
+    )
     for heading in ("", metric, "against yours", "pairs", "best", *scores):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("order (as trained)", overflow="fold", min_width=24)
@@ -203,7 +205,8 @@ def _standing_row(standing: Standing, verdict: Verdict, scores: list[str]) -> li
 def states_line(result: SearchResult) -> str:
     """How many trials ended how, and what reuse saved."""
     found = result.counts()
-    parts = [f"{found[state]} {state.value}" for state in State if found[state]]
+    # References beyond what was asked for stay in the queue; to a reader they are no trials yet.
+    parts = [f"{found[state]} {state.value}" for state in State if found[state] and state is not State.WAITING]
     return f"Trials:  {', '.join(parts)}."
 
 

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import gc
-import time
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState
 
 from ordersearch.errors import StudyMismatchError
-from ordersearch.objective import ConfirmingObjective, Trainer, TrialFailed
+from ordersearch.objective import Trainer
 from ordersearch.ranking import Decision, GroupSequential, StoppingRule, decide
 from ordersearch.ranking.stopping import AnytimeValid
-from ordersearch.results import FAILED, RETRIED, Attribute, Run, State, distinct_runs, read_runs, run_of
+from ordersearch.results import Attribute, Run, distinct_runs
 from ordersearch.seeds import derived_seed
-from ordersearch.study.finalists import Finalist
-from ordersearch.study.observer import Observer, Progress
-from ordersearch.study.opening import end_abandoned, worker_name
+from ordersearch.study.confirmation_watch import ConfirmationWatch
+from ordersearch.study.finalists import N_CHALLENGERS, Finalist
+from ordersearch.study.observer import Observer
+from ordersearch.study.opening import end_abandoned
+from ordersearch.study.run_queue import RunQueue, WantedRun, is_given_up, queued_runs, renew_tries
 from ordersearch.study.search import Search
-from ordersearch.study.storage import plain_interrupts, quiet_optuna, storage_errors
+from ordersearch.study.storage import quiet_optuna, storage_errors
 
 MAX_PAIRS = 15
+MOST_ROUNDS = 99
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,16 @@ class Confirmation:
         finalists: The baseline first.
         max_pairs: The most pairs of seed and split.
         anytime: Whether the test may be looked at after every pair, for ever; it finds less with as many pairs.
+        n_challengers: How many other classes were asked for; the search may have had fewer.
+        round: Each round has its own pairs: what was chosen after a look at the first round's must not meet them again.
     """
 
     search: Search
     finalists: tuple[Finalist, ...]
     max_pairs: int = MAX_PAIRS
     anytime: bool = False
+    n_challengers: int = N_CHALLENGERS
+    round: int = 1
 
     @property
     def rule(self) -> StoppingRule:
@@ -55,7 +60,8 @@ class Confirmation:
 
     def seed(self, pair: int) -> int:
         """Seed and split of a pair: numbers that no search takes, since its seeds are small and these are not."""
-        return 2**20 + derived_seed(self.search.seed, "confirmation", pair) % 2**30
+        parts = (pair,) if self.round == 1 else (self.round, pair)
+        return 2**20 + derived_seed(self.search.seed, "confirmation", *parts) % 2**30
 
     def decision(self, runs: Sequence[Run]) -> Decision:
         """What the runs show: a function of the set of confirmation runs alone."""
@@ -66,48 +72,82 @@ class Confirmation:
             minimise=self.search.direction == "minimize",
         )
 
-    def values(self, runs: Sequence[Run], metric: str = "") -> dict[str, dict[int, float]]:
+    def values(self, runs: Sequence[Run]) -> dict[str, dict[int, float]]:
         """Each class's metric by pair; NaN for a run that failed for good."""
-        pairs = {self.seed(pair): pair for pair in range(self.rule.looks[-1])}
-        orders = {finalist.setting.digest: finalist.order for finalist in self.finalists}
-        values: dict[str, dict[int, float]] = {order: {} for order in orders.values()}
-        known = [run for run in runs if run.setting in orders and run.seed in pairs and run.split == run.seed]
-        for run in known:
-            if run.state in FAILED and not _is_tried_again(run, known):
-                values[orders[run.setting]][pairs[run.seed]] = float("nan")
-        for run in distinct_runs(known):
-            value = run.metrics[metric] if metric else run.value
-            if value is not None:
-                values[orders[run.setting]][pairs[run.seed]] = value
+        known = self._own(runs)
+        tried = [run for run, _ in known]
+        values: dict[str, dict[int, float]] = {finalist.order: {} for finalist in self.finalists}
+        for run, (order, pair) in known:
+            if is_given_up(run, tried):
+                values[order][pair] = float("nan")
+        for order, complete in self.complete(runs).items():
+            values[order] |= {pair: run.value for pair, run in complete.items() if run.value is not None}
         return values
 
-    def open_study(self, storage: BaseStorage) -> optuna.Study:
-        """The study ``NAME-confirm``, made or gone on with; another set of finalists is another study, ``-confirm-2``.
+    def complete(self, runs: Sequence[Run]) -> dict[str, dict[int, Run]]:
+        """Each class's complete runs by pair, of these runs; those of anything else are left out."""
+        found: dict[str, dict[int, Run]] = {finalist.order: {} for finalist in self.finalists}
+        for run, (order, pair) in self._own(distinct_runs(runs)):
+            found[order][pair] = run
+        return found
+
+    def _own(self, runs: Sequence[Run]) -> list[tuple[Run, tuple[str, int]]]:
+        """The runs that are of this confirmation, with their class and pair."""
+        pairs = {self.seed(pair): pair for pair in range(self.rule.looks[-1])}
+        orders = {finalist.setting.digest: finalist.order for finalist in self.finalists}
+        return [
+            (run, (orders[run.setting], pairs[run.seed]))
+            for run in runs
+            if run.setting in orders and run.seed in pairs and run.split == run.seed
+        ]
+
+    def opened(self, storage: BaseStorage) -> tuple[Confirmation, optuna.Study]:
+        """This confirmation in its round, and the study ``NAME-confirm`` of it, made or gone on with.
+
+        Other finalists, or another number of pairs, are another round: ``NAME-confirm-2``, on fresh pairs.
 
         Raises:
             StorageError: The storage failed.
-            StudyMismatchError: Every name that could be taken belongs to other finalists.
+            StudyMismatchError: Every name that could be taken belongs to another confirmation.
         """
         identity = self._identity()
         with quiet_optuna(), storage_errors():
-            for number in range(1, 100):
-                name = f"{self.search.name}-confirm" + (f"-{number}" if number > 1 else "")
+            for number in range(1, MOST_ROUNDS + 1):
                 study = optuna.create_study(
-                    study_name=name, storage=storage, direction=self.search.direction, load_if_exists=True
+                    study_name=study_name(self.search, number),
+                    storage=storage,
+                    direction=self.search.direction,
+                    load_if_exists=True,
                 )
                 if Attribute.SEARCH not in study.user_attrs:
                     study.set_metric_names([self.search.training.metric])
+                    study.set_user_attr(Attribute.CONFIRMATION, self._described())
                     study.set_user_attr(Attribute.SEARCH, identity)
                 if study.user_attrs[Attribute.SEARCH] == identity:
+                    if self.max_pairs > study.user_attrs[Attribute.CONFIRMATION]["max_pairs"]:
+                        study.set_user_attr(Attribute.CONFIRMATION, self._described())
                     end_abandoned(study)
-                    return study
-        raise StudyMismatchError(f"Study {self.search.name!r} has 99 confirmations. Give this search another --name.")
+                    renew_tries(study)
+                    return replace(self, round=number), study
+        raise StudyMismatchError(
+            f"Study {self.search.name!r} has {MOST_ROUNDS} confirmations. Give this search another --name."
+        )
 
     def _identity(self) -> dict[str, Any]:
+        """What must be the same for the pairs to be gone on with: no names, and no order of rank, which may change."""
         return {
             **self.search.identity(),
+            "anytime": self.anytime,
+            "max_pairs": None if self.anytime else self.max_pairs,
+            "finalists": sorted(finalist.setting.digest for finalist in self.finalists),
+            "baseline": self.baseline.setting.digest,
+        }
+
+    def _described(self) -> dict[str, Any]:
+        return {
             "max_pairs": self.max_pairs,
             "anytime": self.anytime,
+            "n_challengers": self.n_challengers,
             "finalists": [finalist.to_dict() for finalist in self.finalists],
         }
 
@@ -122,120 +162,69 @@ class Confirmation:
         """Train pair after pair until the decision is final; the runs, and why it ended.
 
         Args:
-            study: From ``open_study``.
+            study: From ``opened``.
             trainer: Trains the settings.
             timeout: Seconds after which no further run begins.
             observers: Are told of every run.
 
         Returns:
-            The runs, and ``decided``, ``time`` or ``interrupted``.
+            The runs, and ``done``, ``time`` or ``interrupted``.
+
+        Raises:
+            StorageError: The storage failed; what was finished is kept.
         """
-        watch = _Watch(self, observers)
-        watch.started_with(read_runs(study))
-        gc.freeze()
+        most = len(self.finalists) * self.rule.looks[-1]
+        watch = ConfirmationWatch(self, most, observers)
         try:
             with quiet_optuna(), storage_errors():
-                while self._queue_next(study):
-                    left = None if timeout is None else timeout - watch.seconds()
-                    if left is not None and left <= 0:
-                        return tuple(read_runs(study)), "time"
-                    self._train_queued(study, trainer, left, watch)
-                return tuple(read_runs(study)), "decided"
-        except KeyboardInterrupt:
-            with quiet_optuna(), storage_errors():
-                return tuple(read_runs(study)), "interrupted"
+                watch.started_with(queued_runs(study))
+            runs, ended = RunQueue(study, trainer, timeout=timeout, watch=watch).train(self.missing)
+            return tuple(runs), ended
         finally:
-            gc.unfreeze()
             for observer in observers:
                 observer.closed()
 
-    def _queue_next(self, study: optuna.Study) -> bool:
-        """Queue the runs that the next look lacks and that nobody has; whether any is still to come."""
-        runs = read_runs(study)
+    def missing(self, runs: Sequence[Run]) -> list[WantedRun]:
+        """The runs that the next look lacks, pair after pair."""
         values, wanted = self.values(runs), self.decision(runs).wanted
-        under_way = {
-            (run.setting, run.seed) for run in runs if run.state in (State.WAITING, State.RUNNING) and run.setting
-        }
-        missing = [
-            (finalist, pair)
+        return [
+            WantedRun(finalist.setting, self.seed(pair), self.seed(pair), finalist.name)
             for pair in range(max(wanted.values(), default=0))
             for finalist in self.finalists
             if pair < wanted.get(finalist.order, 0) and pair not in values[finalist.order]
         ]
-        for finalist, pair in missing:
-            if (finalist.setting.digest, self.seed(pair)) not in under_way:
-                study.enqueue_trial({}, user_attrs=self._attributes(finalist, pair))
-        return bool(missing)
-
-    def _attributes(self, finalist: Finalist, pair: int) -> dict[str, Any]:
-        kept = finalist.to_dict()
-        attributes: Mapping[str, Any] = {
-            Attribute.BLOCKS: kept["blocks"],
-            Attribute.CANONICAL: kept["canonical"],
-            Attribute.LEARNING_RATE: kept["lr"],
-            Attribute.SEED: self.seed(pair),
-            Attribute.SPLIT: self.seed(pair),
-            Attribute.REFERENCE: finalist.name,
-            Attribute.SETTING: finalist.setting.digest,
-        }
-        batch_size = {} if kept["batch_size"] is None else {str(Attribute.BATCH_SIZE): kept["batch_size"]}
-        return {**{str(key): value for key, value in attributes.items()}, **batch_size}
-
-    def _train_queued(self, study: optuna.Study, trainer: Trainer, timeout: float | None, watch: _Watch) -> None:
-        n_waiting = len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
-        if n_waiting == 0:
-            # Another worker has the rest under way.
-            time.sleep(0.5)
-            return
-        objective = ConfirmingObjective(trainer, worker=worker_name(), on_epoch=watch.epoch_finished)
-        with plain_interrupts():
-            study.optimize(
-                objective, n_trials=n_waiting, timeout=timeout, catch=(TrialFailed,), callbacks=[watch.trial_finished]
-            )
 
 
-class _Watch:
-    """Tells the observers what is trained."""
+def study_name(search: Search, number: int) -> str:
+    """What the study of a round is called.
 
-    def __init__(self, confirmation: Confirmation, observers: Sequence[Observer]) -> None:
-        self.confirmation, self.observers = confirmation, observers
-        self.most = len(confirmation.finalists) * confirmation.rule.looks[-1]
-        self.started = time.monotonic()
-        self.n_before = 0
-
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    def started_with(self, runs: Sequence[Run]) -> None:
-        self.n_before = len(distinct_runs(runs))
-        for observer in self.observers:
-            observer.confirmation_started(self.confirmation, self._progress(runs))
-
-    def epoch_finished(self, trial: int, epoch: int, value: float) -> None:
-        for observer in self.observers:
-            observer.epoch_finished(trial, epoch, value)
-
-    def trial_finished(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        progress = self._progress(read_runs(study))
-        for observer in self.observers:
-            observer.trial_finished(run_of(trial), progress)
-
-    def _progress(self, runs: Sequence[Run]) -> Progress:
-        complete = distinct_runs(runs)
-        n_new = len(complete) - self.n_before
-        return Progress(
-            n_trained=len(complete),
-            n_trials=self.most,
-            n_pruned=0,
-            n_failed=sum(run.state in FAILED for run in runs),
-            n_reused=0,
-            best=None,
-            seconds=self.seconds(),
-            seconds_left=self.seconds() / n_new * (self.most - len(complete)) if n_new else None,
-        )
+    Example:
+        >>> from types import SimpleNamespace
+        >>> study_name(SimpleNamespace(name="digits-conv"), 1), study_name(SimpleNamespace(name="digits-conv"), 2)
+        ('digits-conv-confirm', 'digits-conv-confirm-2')
+    """
+    return f"{search.name}-confirm" + (f"-{number}" if number > 1 else "")
 
 
-def _is_tried_again(run: Run, runs: Sequence[Run]) -> bool:
-    """Whether a run that crashed is to have, or has had, its second try: only the last of two counts."""
-    same = [other for other in runs if (other.setting, other.seed) == (run.setting, run.seed) and other.state in FAILED]
-    return run.state in RETRIED and len(same) < 2
+def last_confirmation(storage: BaseStorage, search: Search) -> tuple[Confirmation, bool] | None:
+    """The last confirmation of a search as it was kept, and whether its verdict stands; None where there is none."""
+    name = re.compile(re.escape(f"{search.name}-confirm") + r"(?:-(\d+))?")
+    with quiet_optuna(), storage_errors():
+        found = [match for match in map(name.fullmatch, optuna.get_all_study_names(storage)) if match]
+        for match in sorted(found, key=lambda match: int(match[1] or 1), reverse=True):
+            study = optuna.load_study(study_name=match[0], storage=storage)
+            if Attribute.CONFIRMATION in study.user_attrs:
+                kept = _from_kept(search, study.user_attrs[Attribute.CONFIRMATION], int(match[1] or 1))
+                return kept, kept.decision(queued_runs(study)).is_final
+    return None
+
+
+def _from_kept(search: Search, kept: Mapping[str, Any], number: int) -> Confirmation:
+    return Confirmation(
+        search,
+        tuple(Finalist.from_dict(finalist) for finalist in kept["finalists"]),
+        kept["max_pairs"],
+        kept["anytime"],
+        kept["n_challengers"],
+        number,
+    )

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ordersearch.errors import SpaceError
 from ordersearch.objective import Setting
-from ordersearch.ranking import Place
-from ordersearch.results import Run, State, class_name, in_one_line
-from ordersearch.space.search_space import Blocks
+from ordersearch.results import class_name, in_one_line
 from ordersearch.spec import BlockSpec
 from ordersearch.study.result import SearchResult, reference_names
-from ordersearch.study.search import Search
 
 N_CHALLENGERS = 3
+
+SEARCHED, TUNED, AS_WRITTEN = "searched", "tuned", "as written"
 
 
 @dataclass(frozen=True)
@@ -26,11 +24,14 @@ class Finalist:
         setting: What is trained.
         name: Of the reference that it is, or empty.
         is_baseline: Whether the others are compared with it.
+        rates: Where its rates come from: ``searched``, ``tuned`` (a baseline that the search did not train: at the best
+            of the space's learning rates) or ``as written``.
     """
 
     setting: Setting
     name: str = ""
     is_baseline: bool = False
+    rates: str = SEARCHED
 
     @property
     def order(self) -> str:
@@ -51,6 +52,7 @@ class Finalist:
             "batch_size": self.setting.batch_size,
             "name": self.name,
             "is_baseline": self.is_baseline,
+            "rates": self.rates,
         }
 
     @classmethod
@@ -58,72 +60,18 @@ class Finalist:
         """The finalist that ``to_dict`` gave."""
         blocks = {role: BlockSpec.parse(text) for role, text in kept["blocks"].items()}
         setting = Setting(blocks, kept["canonical"], kept["lr"], kept["batch_size"])
-        return cls(setting, kept["name"], kept["is_baseline"])
+        return cls(setting, kept["name"], kept["is_baseline"], kept["rates"])
 
 
-def default_baseline(search: Search, result: SearchResult) -> Blocks:
-    """What the others are compared with unless it is said: the space's first reference, else what was completed first.
-
-    Raises:
-        SpaceError: The space has no references, and nothing was completed.
-    """
-    references = search.space.references()
-    if references:
-        return references[0].blocks
-    complete = [run for run in result.runs if run.state is State.COMPLETE]
-    if not complete:
-        raise SpaceError(f"Space {search.space.name!r} names no references, so give the order to compare with.")
-    return Setting.of_run(min(complete, key=lambda run: run.trial)).blocks
-
-
-def parse_baseline(text: str, search: Search) -> Blocks:
-    """The blocks of ``--baseline``: an order for the space's only role, or ``role: order; role: order``.
-
-    Raises:
-        SpaceError: A role is unknown or missing.
-    """
-    roles = search.space.block_roles
-    if len(roles) == 1 and not text.startswith(f"{roles[0]}:"):
-        return {roles[0]: BlockSpec.parse(text)}
-    parts = dict(part.split(":", 1) for part in text.split(";") if ":" in part)
-    given = {role.strip(): BlockSpec.parse(order) for role, order in parts.items()}
-    if set(given) != set(roles):
-        raise SpaceError(
-            f"--baseline: got {text!r}, but the space has the roles {', '.join(roles)}: write 'role: order' for each, "
-            "with ';' between."
-        )
-    return given
-
-
-def finalists(
-    search: Search, result: SearchResult, baseline: Blocks, *, n_challengers: int = N_CHALLENGERS
-) -> tuple[Finalist, ...]:
+def finalists(result: SearchResult, baseline: Finalist, *, n_challengers: int = N_CHALLENGERS) -> tuple[Finalist, ...]:
     """The baseline and the best other classes of the search, best first.
 
     Args:
-        search: What was searched.
         result: What came out.
-        baseline: What the others are compared with; at its best setting of the search, or, where the search has none
-            of it, as it is written.
+        baseline: What the others are compared with.
         n_challengers: How many other classes.
     """
     names = reference_names(result)
-    own = class_name(baseline)
-    challengers = [place for place in result.places if place.order != own][:n_challengers]
-    kept = _baseline_run(search, result, own)
-    setting = Setting.of_run(kept) if kept else Setting.of(baseline, search.space.default_nuisance(), search.network)
+    challengers = [place for place in result.places if place.order != baseline.order][:n_challengers]
     others = [Finalist(Setting.of_run(result.runs_of(place)[0]), names.get(place.order, "")) for place in challengers]
-    return (Finalist(setting, names.get(own, ""), is_baseline=True), *others)
-
-
-def _baseline_run(search: Search, result: SearchResult, own: str) -> Run | None:
-    """A run of the baseline's best setting: the ranking's, else of those that were pruned the one that went best."""
-    place: Place | None = next((place for place in result.places if place.order == own), None)
-    if place is not None:
-        return result.runs_of(place)[0]
-    sign = 1 if search.direction == "minimize" else -1
-    metric = search.training.metric
-    pruned: Sequence[Run] = [
-        run for run in result.runs if run.state is State.PRUNED and run.order == own and metric in run.metrics
-    ]
-    return min(pruned, key=lambda run: (-run.n_epochs, sign * run.metrics[metric], run.setting), default=None)
+    return (baseline, *others)

@@ -44,6 +44,7 @@ def open_study(
             load_if_exists=True,
         )
         if Attribute.SEARCH in study.user_attrs:
+            _require_search(name, study.user_attrs)
             _check_same(name, study.user_attrs[Attribute.SEARCH], identity)
         elif study.get_trials(deepcopy=False) or study.direction.name.lower() != direction:
             raise StudyMismatchError(f"Study {name!r} exists, but ordersearch did not make it. {RENAME}.")
@@ -66,18 +67,9 @@ def kept_epochs(storage: BaseStorage, name: str) -> int | None:
         return epochs if isinstance(epochs, int) else None
 
 
-def kept_confirmation(storage: BaseStorage, name: str) -> tuple[int, int] | None:
-    """Challengers and pairs of the last confirmation of the study of this name, or None where there is none.
-
-    The plan of an automatic confirmation comes from measured times; going on must not measure anew.
-    """
-    with quiet_optuna(), storage_errors():
-        names = [kept for kept in optuna.get_all_study_names(storage) if kept.startswith(f"{name}-confirm")]
-        if not names:
-            return None
-        last = max(names, key=lambda kept: (len(kept), kept))
-        kept = optuna.load_study(study_name=last, storage=storage).user_attrs.get(Attribute.SEARCH, {})
-        return (len(kept["finalists"]) - 1, kept["max_pairs"]) if "finalists" in kept else None
+def _require_search(name: str, kept: Mapping[str, Any]) -> None:
+    if Attribute.CONFIRMATION in kept:
+        raise StudyMismatchError(f"Study {name!r} exists, but is the confirmation of another search. {RENAME}.")
 
 
 def _check_same(name: str, kept: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -109,6 +101,11 @@ def _is_gone(worker: str) -> bool:
     except PermissionError:
         return False
     return False
+
+
+def lives_here(worker: str) -> bool:
+    """Whether a worker is known to be a process of this machine that has not ended."""
+    return os.name == "posix" and worker.rpartition(":")[0] == socket.gethostname() and not _is_gone(worker)
 
 
 def end_abandoned(study: optuna.Study) -> None:

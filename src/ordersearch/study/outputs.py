@@ -39,7 +39,7 @@ def write_outputs(
     write_blocks(blocks, blocks_file(search, result, confirmed))
     if not runs:
         return [blocks, trials]
-    write_trials(confirmations, runs)
+    write_trials(confirmations, [run for run in runs if run.state not in (State.DUPLICATE, State.WAITING)])
     return [blocks, trials, confirmations]
 
 

@@ -47,7 +47,8 @@ CONFIRMATIONS = (
     (1, 8),
     (1, 6),
 )
-"""Challengers and pairs, the more telling plan first; 6 pairs tell a difference of 2 deviations, 15 one of 1."""
+"""Challengers and pairs, the more telling plan first. With one challenger 6 pairs tell a difference of 2 deviations, 15
+one of 1; more challengers need a few pairs more."""
 
 
 def planned_confirmation(run_seconds: float, search_seconds: float) -> tuple[int, int] | None:

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from optuna import Study
+
 from ordersearch.ranking import Observation, Place, rank
-from ordersearch.results import Run, State, distinct_runs
+from ordersearch.results import TRAINED, Run, State, distinct_runs, read_runs
 
 SPOILT = frozenset({State.PRUNED, State.DIVERGED})
 
@@ -40,6 +42,12 @@ class SearchResult:
     def counts(self) -> Counter[State]:
         """How many trials ended in which state."""
         return Counter(run.state for run in self.runs)
+
+
+def has_trained(study: Study, n_trials: int | None) -> bool:
+    """Whether a study has so many trained runs, each (setting, seed, split) once; False without a number."""
+    trained = {(run.setting, run.seed, run.split) for run in read_runs(study) if run.state in TRAINED}
+    return n_trials is not None and len(trained) >= n_trials
 
 
 def ranked(runs: Sequence[Run], *, minimise: bool) -> list[Place]:

@@ -1,0 +1,168 @@
+"""Runs that are known by name: queued in a study, trained by whoever is free, and waited for where another has them."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from ordersearch.objective import ConfirmingObjective, Setting, Trainer, TrialFailed
+from ordersearch.objective.confirming import age_seconds
+from ordersearch.results import FAILED, RETRIED, Attribute, Run, State, read_runs
+from ordersearch.study.opening import end_abandoned, lives_here, worker_name
+from ordersearch.study.storage import plain_interrupts, quiet_optuna, storage_errors
+
+SHORTEST_PATIENCE_SECONDS = 60.0
+PATIENCE_IN_RUNS = 5
+WAIT_SECONDS = 0.5
+
+
+class QueueWatch(Protocol):
+    """Who is told of what a queue trains."""
+
+    def epoch_finished(self, trial: int, epoch: int, value: float) -> None:
+        """A trial has trained an epoch (counted from 0)."""
+
+    def trial_finished(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """A trial has ended."""
+
+
+@dataclass(frozen=True)
+class WantedRun:
+    """A run that is to be trained.
+
+    Attributes:
+        setting: What is trained.
+        seed: Of initial weights, batch order and noise.
+        split: Which division of the data.
+        name: Of the reference that it is, or empty.
+    """
+
+    setting: Setting
+    seed: int
+    split: int
+    name: str = ""
+
+    def attributes(self) -> dict[str, Any]:
+        """What a queued trial carries."""
+        setting = self.setting
+        batch_size = {} if setting.batch_size is None else {str(Attribute.BATCH_SIZE): setting.batch_size}
+        return batch_size | {
+            str(Attribute.BLOCKS): {role: str(spec) for role, spec in setting.blocks.items()},
+            str(Attribute.CANONICAL): dict(setting.canonical),
+            str(Attribute.LEARNING_RATE): setting.learning_rate,
+            str(Attribute.SEED): self.seed,
+            str(Attribute.SPLIT): self.split,
+            str(Attribute.REFERENCE): self.name,
+            str(Attribute.SETTING): setting.digest,
+        }
+
+
+class RunQueue:
+    """Trains the runs that are asked for, together with all other processes that have the same study open.
+
+    Args:
+        study: Where the runs are kept.
+        trainer: Trains a setting.
+        timeout: Seconds after which no further run begins, or None.
+        watch: Is told of every run.
+    """
+
+    def __init__(
+        self, study: optuna.Study, trainer: Trainer, *, timeout: float | None = None, watch: QueueWatch | None = None
+    ) -> None:
+        self.study, self.trainer, self.timeout, self.watch = study, trainer, timeout, watch
+
+    def train(self, missing: Callable[[Sequence[Run]], Sequence[WantedRun]]) -> tuple[list[Run], str]:
+        """Train until nothing is missing.
+
+        Args:
+            missing: What is still to be trained, of the runs so far.
+
+        Returns:
+            The runs, and ``done``, ``time`` or ``interrupted``.
+        """
+        started = time.monotonic()
+        ended = "done"
+        gc.freeze()
+        with quiet_optuna(), storage_errors():
+            try:
+                while self._queue(missing):
+                    left = None if self.timeout is None else self.timeout - (time.monotonic() - started)
+                    if left is not None and left <= 0:
+                        ended = "time"
+                        break
+                    self._train_one()
+            except KeyboardInterrupt:
+                ended = "interrupted"
+            finally:
+                gc.unfreeze()
+            return queued_runs(self.study), ended
+
+    def _queue(self, missing: Callable[[Sequence[Run]], Sequence[WantedRun]]) -> bool:
+        """Queue what is missing and nobody has; whether anything is missing."""
+        trials = self.study.get_trials(deepcopy=False)
+        under_way = {
+            (trial.user_attrs.get(Attribute.SETTING), trial.user_attrs.get(Attribute.SEED))
+            for trial in trials
+            if trial.state is TrialState.WAITING or (trial.state is TrialState.RUNNING and not self._is_overdue(trial))
+        }
+        wanted = missing(queued_runs(self.study))
+        for run in wanted:
+            if (run.setting.digest, run.seed) not in under_way:
+                self.study.enqueue_trial({}, user_attrs=run.attributes())
+        return bool(wanted)
+
+    def _is_overdue(self, trial: FrozenTrial) -> bool:
+        """Whether a run has been under way for so long, elsewhere, that its process is taken to be gone."""
+        is_here = lives_here(trial.user_attrs.get(Attribute.WORKER, ""))
+        return not is_here and age_seconds(trial) > self._patience_seconds()
+
+    def _patience_seconds(self) -> float:
+        seconds = [run.seconds for run in read_runs(self.study) if run.state is State.COMPLETE]
+        return max(SHORTEST_PATIENCE_SECONDS, PATIENCE_IN_RUNS * statistics.median(seconds) if seconds else 0.0)
+
+    def _train_one(self) -> None:
+        if not self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            # Another worker has the rest under way, or was killed while it had.
+            time.sleep(WAIT_SECONDS)
+            end_abandoned(self.study)
+            return
+        objective = ConfirmingObjective(
+            self.trainer,
+            worker=worker_name(),
+            on_epoch=self.watch.epoch_finished if self.watch else None,
+            patience_seconds=self._patience_seconds(),
+        )
+        callbacks = [self.watch.trial_finished] if self.watch else []
+        # One at a time: for more than there are, Optuna makes up trials of its own.
+        with plain_interrupts():
+            self.study.optimize(objective, n_trials=1, catch=(TrialFailed,), callbacks=callbacks)
+
+
+def queued_runs(study: optuna.Study) -> list[Run]:
+    """The runs of a queue's study; what crashed before the tries were renewed counts as interrupted."""
+    renewed = study.user_attrs.get(Attribute.FRESH_TRIES_FROM, 0)
+    return [
+        replace(run, state=State.INTERRUPTED) if run.state in RETRIED and run.trial < renewed else run
+        for run in read_runs(study)
+    ]
+
+
+def renew_tries(study: optuna.Study) -> None:
+    """Give every run that crashed or ran out of memory twice two tries more: what was wrong may be gone by now."""
+    if any(is_given_up(run, queued_runs(study)) and run.state in RETRIED for run in queued_runs(study)):
+        study.set_user_attr(Attribute.FRESH_TRIES_FROM, len(study.get_trials(deepcopy=False)))
+
+
+def is_given_up(run: Run, runs: Sequence[Run]) -> bool:
+    """Whether a run failed for good: one that crashed or ran out of memory is tried twice."""
+    if run.state not in RETRIED:
+        return run.state in FAILED
+    return sum((other.setting, other.seed) == (run.setting, run.seed) and other.state in FAILED for other in runs) >= 2
