@@ -142,7 +142,7 @@ def test_an_option_that_is_left_out_when_resuming_is_the_studys(run: Run) -> Non
     run(*SMALL, "--trials", "1")
     ended = run("few.npz", "--space", "small.yaml", "--trials", "2", "--confirm", "off")
     assert ended.code == 0, ended.err
-    assert "of up to 1 epochs" in ended.out
+    assert "of up to 1 epoch on" in ended.out
 
 
 def test_data_read_as_something_else_are_said_to_be(run: Run) -> None:
@@ -208,7 +208,7 @@ BAD_COMMANDS = [
     (["few.npz", "--space", "cnov"], "Did you mean 'conv'"),
     (["few.npz", "--space", "missing.yaml"], "missing.yaml: cannot be read"),
     (["few.npz", "--network", "cn"], "Did you mean 'cnn'"),
-    (["few.npz", "--network", "mlp"], "is made of dense blocks"),
+    (["few.npz", "--network", "mlp", "--space", "conv"], "is made of dense blocks"),
     (["few.npz", "--metric", "val/acc"], "The metric 'val/acc' was not logged"),
     (["few.npz", "--device", "tpu"], "it is auto, cpu or cuda"),
     (["few.npz", "--timeout", "soon"], "a time is written as 90, 90s, 10m or 1h30m"),
@@ -300,7 +300,7 @@ def test_a_search_of_which_every_trial_diverges_says_so(run: Run, tmp_path: Path
 def test_a_timeout_is_kept_to_and_told(run: Run) -> None:
     ended = run("few.npz", "--space", "wide", "--max-epochs", "1", "--timeout", "2s")
     assert ended.code == 0
-    assert "2 seconds long" in ended.out
+    assert "2 s long" in ended.out
     assert "The time is up" in ended.out
 
 
@@ -406,3 +406,18 @@ def test_two_processes_share_a_study_and_count_every_run_once(run: Run, tmp_path
 )
 def test_the_command_to_go_on_with_is_the_one_that_was_given(options: SearchOptions, command: str) -> None:
     assert resume_command(options) == command
+
+
+def test_a_network_alone_gets_the_space_of_its_blocks(run: Run) -> None:
+    ended = run(
+        "few.npz", "--network", "resnet", "--width", "4", "--trials", "1", "--max-epochs", "1", "--confirm", "off"
+    )
+    assert ended.code == 0, ended.err
+    assert "Space    residual: " in ended.out
+    assert "Plan     1 trial of up to 1 epoch on cpu, by val/loss\n" in ended.out
+
+
+def test_a_name_of_the_catalogue_is_an_order_to_compare_with(run: Run) -> None:
+    ended = run(*CONFIRMED, "--trials", "2", "--baseline", "norm only")
+    assert ended.code == 0, ended.err
+    assert "conv > batch_norm > max_pool > relu" in ended.out

@@ -58,12 +58,22 @@ def print_start(console: Console, search: Search) -> None:
     _print_field(console, "Network", f"{search.network.name}: {search.network.summary}{f' ({chosen})' * bool(chosen)}")
 
 
-def print_plan(console: Console, search: Search, n_trials: int | None, timeout: float | None, location: str) -> None:
+def print_plan(
+    console: Console,
+    search: Search,
+    n_trials: int | None,
+    timeout: float | None,
+    location: str,
+    *,
+    is_confirmed: bool,
+) -> None:
     """Print how much is trained, and how to watch it."""
     training = search.training
-    count = "trials" if n_trials is None else f"{n_trials} trials"
-    during = "" if timeout is None else f", {timeout:g} seconds long"
-    plan = f"{count} of up to {training.max_epochs} epochs on {training.device}{during}, by {training.metric}"
+    count = "trials" if n_trials is None else f"{n_trials} trial{'s' * (n_trials != 1)}"
+    during = "" if timeout is None else f", {timeout:g} s long"
+    epochs = f"{training.max_epochs} epoch{'s' * (training.max_epochs != 1)}"
+    then = ", then the best few anew on fresh pairs" if is_confirmed else ""
+    plan = f"{count} of up to {epochs} on {training.device}{during}, by {training.metric}{then}"
     _print_field(console, "Plan", plan)
     _print_field(console, "Watch", f"optuna-dashboard {shlex.quote(without_password(location))}")
 

@@ -88,11 +88,23 @@ def run_search(options: SearchOptions) -> int:
         return 130
 
 
+def _default_space(network: str, dataset: Dataset) -> str:
+    """The space of the blocks that a network is made of; without one, ``conv``, or ``dense`` for tables."""
+    suited = ("conv", "dense", "residual") if dataset.dims else ("dense", "residual")
+    if not network:
+        return suited[0]
+    with put_off():
+        from ordersearch.networks import find_network
+
+        roles = find_network(network).roles
+    return next((name for name in suited if not roles or name in roles), suited[0])
+
+
 def _run(options: SearchOptions) -> int:
     timeout = parse_duration(options.timeout)
     _check_options(options)
     dataset = load_dataset(options.dataset, input=options.input, target=options.target, task=options.task)
-    space = SearchSpace.load(options.space or ("conv" if dataset.dims else "dense"))
+    space = SearchSpace.load(options.space or _default_space(options.network, dataset))
     # torch comes in here, after all that can be said without it.
     with put_off():
         import ordersearch.study.outputs
@@ -119,9 +131,9 @@ def _run(options: SearchOptions) -> int:
     console = console_of(quiet=options.quiet)
     print_start(console, search)
     n_trials, n_expected = _planned_trials(study, search, trainer, options.trials, timeout)
-    print_plan(console, search, n_trials, timeout, location)
-    observers = [] if options.quiet else [observer_on(console)]
     is_confirmed = options.confirm != "off"
+    print_plan(console, search, n_trials, timeout, location, is_confirmed=is_confirmed)
+    observers = [] if options.quiet else [observer_on(console)]
     unfinished = unfinished_confirmation(search, storage, options, baseline) if is_confirmed else None
     if unfinished and timeout is None and not has_trained(study, n_trials):
         unfinished = None

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import optuna
 from optuna.storages import BaseStorage
 
+from ordersearch.advice.catalogue import CATALOGUE
 from ordersearch.errors import SpaceError
 from ordersearch.networks import build_network
 from ordersearch.objective import Setting, Trainer
@@ -43,12 +44,19 @@ def default_baseline(search: Search, result: SearchResult) -> Blocks:
 def parse_baseline(text: str, search: Search) -> Blocks:
     """The blocks of ``--baseline``: an order for the space's only role, or ``role: order; role: order``.
 
+    The name of one of the space's references, or of the catalogue's, stands for its order.
+
     Raises:
         SpaceError: A role is unknown or missing.
         SpecError: An order is none.
         ShapeError: The network cannot be built of it for these data.
     """
     roles = search.space.block_roles
+    named = {reference.name: reference.blocks for reference in search.space.references()}
+    if text in named:
+        return named[text]
+    if text in CATALOGUE:
+        text = CATALOGUE[text].order
     if len(roles) == 1 and not text.startswith(f"{roles[0]}:"):
         given = {roles[0]: BlockSpec.parse(text)}
     else:

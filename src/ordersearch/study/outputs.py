@@ -134,11 +134,13 @@ def verdict(search: Search, result: SearchResult) -> str:
     if run.batch_size is not None:
         sentence += f" and batches of {run.batch_size}"
     names = reference_names(result)
-    convention = next((place for place in result.places if names.get(place.order) == "convention"), None)
-    if convention is best:
-        sentence += "; that is the convention"
-    elif convention is not None:
-        sentence += f", against {convention.mean:.4g} of the convention"
+    references = search.space.references()
+    first = references[0].name if references else ""
+    usual = next((place for place in result.places if first and names.get(place.order) == first), None)
+    if usual is best:
+        sentence += f"; that is the {first}"
+    elif usual is not None:
+        sentence += f", against {usual.mean:.4g} of the {first}"
     seeds = "1 seed" if best.n_runs == 1 else f"{best.n_runs} seeds (on the scale of the first)"
     return f"{sentence}; from {seeds} and one split, without confirmation, so a small lead may be noise."
 
