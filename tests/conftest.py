@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,9 @@ GOLDEN = Path(__file__).parent / "golden"
 # A machine that does other work as well makes any deadline a lottery.
 settings.register_profile("ordersearch", deadline=None, print_blob=True)
 settings.load_profile("ordersearch")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, which several of them send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -21,7 +21,10 @@ def runnable() -> list[str]:
         if language == "python":
             found.append(text)
         elif "pytest" not in text:
-            found.append("$ " + text.rpartition("&&")[2].strip().removeprefix(".venv/bin/"))
+            command = text.rpartition("&&")[2].strip().removeprefix(".venv/bin/")
+            # The first command takes minutes; what it does is the same with a smaller budget.
+            short = " --trials 14 --max-epochs 2" if command.endswith("-m ordersearch digits") else ""
+            found.append(f"$ {command}{short}")
     return found
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from ordersearch.training.framework import pl
 
-_LOGGERS = (pl.__name__, "lightning_fabric", "lightning.fabric")
+# Whichever of the two packages was imported last has its name on the notices of both.
+_LOGGERS = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
