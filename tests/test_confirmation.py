@@ -302,6 +302,16 @@ def test_the_users_own_order_may_be_outside_of_the_space(
     assert "yours as written, at a learning rate of 0.0" in found.scope
 
 
+def test_tuning_the_baseline_leaves_the_test_part_alone(
+    searched: tuple[Search, SearchResult], storage: BaseStorage
+) -> None:
+    search, _ = searched
+    tuned_baseline(search, parse_baseline("conv > gelu > max_pool", search), trainer_of(search), storage)
+    (name,) = [name for name in optuna.get_all_study_names(storage) if "-baseline-" in name]
+    runs = read_runs(optuna.load_study(study_name=name, storage=storage))
+    assert [sorted(run.metrics) for run in runs] == [["train/loss", "val/accuracy", "val/loss"]] * 2
+
+
 def tuned_value(search: Search, blocks: Mapping[str, BlockSpec], learning_rate: float) -> float:
     setting = Setting.of(blocks, {"lr": learning_rate}, search.network)
     return trainer_of(search).run(setting, seed=search.seed, split=search.seed).metrics["val/loss"]

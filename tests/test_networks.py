@@ -18,7 +18,6 @@ from ordersearch.networks import (
     find_network,
     load_blocks,
     network_names,
-    network_summaries,
     suited_network,
 )
 from ordersearch.spec import BlockSpec
@@ -97,27 +96,6 @@ def test_every_network_is_listed_and_found() -> None:
     assert set(network_names()) >= {"cnn", "mlp", *residual, "inception", *tutorials}
     assert all(find_network(name).name == name for name in network_names())
     assert (default_network(0), default_network(2)) == ("mlp", "cnn")
-
-
-def test_every_network_has_one_line_with_its_roles_and_options() -> None:
-    summaries = network_summaries()
-    assert tuple(summaries) == network_names()
-    assert summaries["cnn"] == (
-        "stages of conv blocks that pool, a dense block, output layer; blocks: conv, stage_end, dense; for signals, "
-        "images, volumes; options: width=16, depth=1"
-    )
-    assert summaries["mnist_cnn"].endswith("blocks: conv, stage_end, dense; for images")
-
-
-def test_a_broken_plugin_hides_no_other_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    info = tmp_path / "broken_nets-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-nets\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[ordersearch.networks]\nzigzag = no_such_module_of_nets:NET\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    summaries = network_summaries()
-    assert summaries["zigzag"].startswith("The network 'zigzag' comes from the plugin broken-nets 1")
-    assert "mlp" in summaries
 
 
 def options_of(**options: int | bool) -> Network:

@@ -224,6 +224,11 @@ def _state(trial: FrozenTrial) -> State:
     return by_optuna.get(trial.state.name) or (State(kept) if kept in KNOWN_STATES else State.INTERRUPTED)
 
 
+def count_trained(runs: Iterable[Run]) -> int:
+    """How many runs were trained, pruned ones included, each (setting, seed, split) once, whoever trained it."""
+    return len({(run.setting, run.seed, run.split) for run in runs if run.state in TRAINED})
+
+
 def distinct_runs(runs: Iterable[Run]) -> list[Run]:
     """The complete runs, each (setting, seed, split) once, whoever trained it and however often.
 

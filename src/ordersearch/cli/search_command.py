@@ -19,10 +19,12 @@ from ordersearch.space import SearchSpace
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.storages import BaseStorage
 
     from ordersearch.data import Dataset
     from ordersearch.networks import Network
     from ordersearch.objective import Trainer
+    from ordersearch.space.search_space import Blocks
     from ordersearch.study import Search
 
 
@@ -100,9 +102,20 @@ def _default_space(network: str, dataset: Dataset) -> str:
     return next((name for name in suited if not roles or name in roles), suited[0])
 
 
-def _run(options: SearchOptions) -> int:
-    timeout = parse_duration(options.timeout)
-    _check_options(options)
+@dataclass(frozen=True)
+class _Prepared:
+    """A search that can begin: its study is open, and the data fit."""
+
+    search: Search
+    study: Study
+    storage: BaseStorage
+    location: str
+    folder: Path
+    trainer: Trainer
+    baseline: Blocks | None
+
+
+def _prepared(options: SearchOptions) -> _Prepared:
     dataset = load_dataset(options.dataset, input=options.input, target=options.target, task=options.task)
     space = SearchSpace.load(options.space or _default_space(options.network, dataset))
     # torch comes in here, after all that can be said without it.
@@ -113,7 +126,6 @@ def _run(options: SearchOptions) -> int:
     from ordersearch.study.baseline import parse_baseline
     from ordersearch.study.opening import kept_epochs
     from ordersearch.study.plan import require_an_order_that_fits
-    from ordersearch.study.result import has_trained
     from ordersearch.study.storage import open_storage, run_folder
 
     search = _search(options, dataset, space)
@@ -128,13 +140,23 @@ def _run(options: SearchOptions) -> int:
     search = replace(search, training=replace(search.training, max_epochs=epochs))
     study = search.open_study(storage)
     trainer = Trainer(dataset, search.network, search.training)
+    return _Prepared(search, study, storage, location, folder, trainer, baseline)
+
+
+def _run(options: SearchOptions) -> int:
+    timeout = parse_duration(options.timeout)
+    _check_options(options)
+    ready = _prepared(options)
+    from ordersearch.study.result import has_trained
+
+    search, study, storage, trainer = ready.search, ready.study, ready.storage, ready.trainer
     console = console_of(quiet=options.quiet)
     print_start(console, search)
     n_trials, n_expected = _planned_trials(study, search, trainer, options.trials, timeout)
     is_confirmed = options.confirm != "off"
-    print_plan(console, search, n_trials, timeout, location, is_confirmed=is_confirmed)
+    print_plan(console, search, n_trials, timeout, ready.location, is_confirmed=is_confirmed)
     observers = [] if options.quiet else [observer_on(console)]
-    unfinished = unfinished_confirmation(search, storage, options, baseline) if is_confirmed else None
+    unfinished = unfinished_confirmation(search, storage, options, ready.baseline) if is_confirmed else None
     if unfinished and timeout is None and not has_trained(study, n_trials):
         unfinished = None
     share = SEARCH_SHARE if is_confirmed else 1.0
@@ -149,11 +171,11 @@ def _run(options: SearchOptions) -> int:
     )
     if unfinished and timeout is not None:
         result = replace(result, ended="unfinished")
-    if not print_found(search, result, folder, console, told=not is_confirmed):
+    if not print_found(search, result, ready.folder, console, told=not is_confirmed):
         return 1
     if is_confirmed:
         left = None if timeout is None else timeout * (1 if unfinished else 1 - share)
-        given = Confirming(search, result, trainer, storage, folder, options, baseline, left, unfinished)
+        given = Confirming(search, result, trainer, storage, ready.folder, options, ready.baseline, left, unfinished)
         confirm(given, console, observers)
     return 0
 

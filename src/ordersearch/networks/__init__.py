@@ -2,7 +2,7 @@
 
 from ordersearch.networks.build import build_network, check_network, load_blocks
 from ordersearch.networks.network import Network, suited_network
-from ordersearch.networks.registry import default_network, find_network, network_names, network_summaries
+from ordersearch.networks.registry import default_network, find_network, network_names
 
 __all__ = [
     "Network",
@@ -12,6 +12,5 @@ __all__ = [
     "find_network",
     "load_blocks",
     "network_names",
-    "network_summaries",
     "suited_network",
 ]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ordersearch.errors import PluginError
-from ordersearch.networks.network import KINDS, Network
+from ordersearch.networks.network import Network
 from ordersearch.networks.own import own_network
 from ordersearch.registry import Registry
 
@@ -40,32 +39,6 @@ def find_network(name: str) -> Network:
 def network_names() -> tuple[str, ...]:
     """The names of all networks, plugins' included."""
     return NETWORKS.names()
-
-
-def network_summaries() -> dict[str, str]:
-    """One line on each network: what it is, its blocks, its data and its options.
-
-    Example:
-        >>> network_summaries()["mlp"].partition(";")[2]
-        ' blocks: dense; for tables, signals, images, volumes; options: width=128, depth=2'
-    """
-    return {name: _summary(name) for name in network_names()}
-
-
-def _summary(name: str) -> str:
-    try:
-        network = NETWORKS[name]
-    except PluginError as cause:
-        # A list that a broken plugin can stop would hide the others.
-        return str(cause)
-    options = ", ".join(f"{option}={value}" for option, value in network.options.items() if option != "stem")
-    parts = [
-        network.summary,
-        f"blocks: {', '.join(network.roles) or 'any'}",
-        f"for {', '.join(KINDS[dims] for dims in network.dims)}",
-        *([f"options: {options}"] if options else []),
-    ]
-    return "; ".join(parts)
 
 
 def default_network(dims: int) -> str:

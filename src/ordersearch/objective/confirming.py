@@ -14,6 +14,7 @@ from ordersearch.objective.setting import Setting
 from ordersearch.objective.trainer import Trainer
 from ordersearch.objective.trial import DuplicateError, Epochs, failures_told, keep
 from ordersearch.results import Attribute, Run, run_of
+from ordersearch.training.fit import FitResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,7 @@ class ConfirmingObjective:
         trainer: What trains a setting.
         worker: This process's name, which its trials carry.
         on_epoch: Told of every epoch: trial number, epoch from 0, metric.
+        is_final: Whether the runs are finalists', which alone are scored on the test part.
         patience_seconds: How long another worker's run is taken to be under way.
     """
 
@@ -31,6 +33,7 @@ class ConfirmingObjective:
     _: KW_ONLY
     worker: str = ""
     on_epoch: Callable[[int, int, float], None] | None = None
+    is_final: bool = True
     patience_seconds: float = math.inf
 
     def __call__(self, trial: optuna.Trial) -> float:
@@ -45,12 +48,17 @@ class ConfirmingObjective:
         with failures_told(trial):
             self._require_free(trial, run)
             setting = Setting.of_run(run)
-            result, scores = self.trainer.confirm(setting, seed=run.seed, split=run.split, report=watch.report)
+            result, scores = self._trained(setting, run, watch)
         keep(trial, result)
         for key, value in scores.items():
             trial.set_user_attr(Attribute.METRIC + key, value)
         trial.set_user_attr(Attribute.VALIDATION_LOSSES, [epoch["val/loss"] for epoch in result.history])
         return result.metrics[self.trainer.training.metric]
+
+    def _trained(self, setting: Setting, run: Run, watch: Epochs) -> tuple[FitResult, dict[str, float]]:
+        if self.is_final:
+            return self.trainer.confirm(setting, seed=run.seed, split=run.split, report=watch.report)
+        return self.trainer.run(setting, seed=run.seed, split=run.split, report=watch.report), {}
 
     def _require_free(self, trial: optuna.Trial, run: Run) -> None:
         """Raise unless the trial names a run, and no earlier trial has it."""

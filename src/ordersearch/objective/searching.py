@@ -89,14 +89,9 @@ class Objective:
         return seed, self.seed
 
     def _describe(self, trial: optuna.Trial, setting: Setting, seed: int, split: int) -> None:
-        trial.set_user_attr(Attribute.BLOCKS, {role: str(spec) for role, spec in setting.blocks.items()})
-        trial.set_user_attr(Attribute.CANONICAL, dict(setting.canonical))
-        trial.set_user_attr(Attribute.LEARNING_RATE, setting.learning_rate)
-        if setting.batch_size is not None:
-            trial.set_user_attr(Attribute.BATCH_SIZE, setting.batch_size)
         trial.set_user_attr(Attribute.SEED, seed)
         trial.set_user_attr(Attribute.SPLIT, split)
         if self.reused is not None:
             trial.set_user_attr(Attribute.REUSED, self.reused(trial.number))
-        # Last, since whoever reads a setting takes the rest of the description for there.
-        trial.set_user_attr(Attribute.SETTING, setting.digest)
+        for name, value in setting.attributes().items():
+            trial.set_user_attr(name, value)

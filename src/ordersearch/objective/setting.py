@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ordersearch.identities import canonical, cheapest
 from ordersearch.networks import Network
-from ordersearch.results import Run, setting_digest
+from ordersearch.results import Attribute, Run, setting_digest
 from ordersearch.spec import BlockSpec
 
 
@@ -48,6 +49,17 @@ class Setting:
         """The setting that a run was of."""
         blocks = {role: BlockSpec.parse(text) for role, text in run.blocks.items()}
         return cls(blocks, run.canonical, run.learning_rate, run.batch_size)
+
+    def attributes(self) -> dict[str, Any]:
+        """What a trial of the setting carries; the digest last, since who reads it takes the rest for there."""
+        batch_size: dict[str, Any] = {} if self.batch_size is None else {Attribute.BATCH_SIZE: self.batch_size}
+        return {
+            Attribute.BLOCKS: {role: str(spec) for role, spec in self.blocks.items()},
+            Attribute.CANONICAL: dict(self.canonical),
+            Attribute.LEARNING_RATE: self.learning_rate,
+            **batch_size,
+            Attribute.SETTING: self.digest,
+        }
 
     @property
     def digest(self) -> str:

@@ -123,7 +123,7 @@ def tuned_baseline(
         return [WantedRun(setting, search.seed, search.seed) for setting in settings if setting.digest not in over]
 
     study = _open_study(search, storage, settings)
-    runs, ended = RunQueue(study, trainer, timeout=timeout).train(missing)
+    runs, ended = RunQueue(study, trainer, timeout=timeout, is_final=False).train(missing)
     sign = 1 if search.direction == "minimize" else -1
     values = {run.setting: sign * run.value for run in distinct_runs(runs) if run.value is not None}
     tried = [setting for setting in settings if setting.digest in values]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from optuna import Study
 
 from ordersearch.ranking import Observation, Place, rank
-from ordersearch.results import TRAINED, Run, State, distinct_runs, read_runs
+from ordersearch.results import Run, State, count_trained, distinct_runs, read_runs
 
 SPOILT = frozenset({State.PRUNED, State.DIVERGED})
 
@@ -45,9 +45,8 @@ class SearchResult:
 
 
 def has_trained(study: Study, n_trials: int | None) -> bool:
-    """Whether a study has so many trained runs, each (setting, seed, split) once; False without a number."""
-    trained = {(run.setting, run.seed, run.split) for run in read_runs(study) if run.state in TRAINED}
-    return n_trials is not None and len(trained) >= n_trials
+    """Whether a study has so many trained runs; False without a number."""
+    return n_trials is not None and count_trained(read_runs(study)) >= n_trials
 
 
 def ranked(runs: Sequence[Run], *, minimise: bool) -> list[Place]:

@@ -51,17 +51,9 @@ class WantedRun:
 
     def attributes(self) -> dict[str, Any]:
         """What a queued trial carries."""
-        setting = self.setting
-        batch_size = {} if setting.batch_size is None else {str(Attribute.BATCH_SIZE): setting.batch_size}
-        return batch_size | {
-            str(Attribute.BLOCKS): {role: str(spec) for role, spec in setting.blocks.items()},
-            str(Attribute.CANONICAL): dict(setting.canonical),
-            str(Attribute.LEARNING_RATE): setting.learning_rate,
-            str(Attribute.SEED): self.seed,
-            str(Attribute.SPLIT): self.split,
-            str(Attribute.REFERENCE): self.name,
-            str(Attribute.SETTING): setting.digest,
-        }
+        run = {Attribute.SEED: self.seed, Attribute.SPLIT: self.split, Attribute.REFERENCE: self.name}
+        # Optuna takes the keys as they are, and an enumeration's member is no plain text to every storage.
+        return {str(name): value for name, value in (run | self.setting.attributes()).items()}
 
 
 class RunQueue:
@@ -72,12 +64,19 @@ class RunQueue:
         trainer: Trains a setting.
         timeout: Seconds after which no further run begins, or None.
         watch: Is told of every run.
+        is_final: Whether these are finalists' runs, which alone are scored on the test part.
     """
 
     def __init__(
-        self, study: optuna.Study, trainer: Trainer, *, timeout: float | None = None, watch: QueueWatch | None = None
+        self,
+        study: optuna.Study,
+        trainer: Trainer,
+        *,
+        timeout: float | None = None,
+        watch: QueueWatch | None = None,
+        is_final: bool = True,
     ) -> None:
-        self.study, self.trainer, self.timeout, self.watch = study, trainer, timeout, watch
+        self.study, self.trainer, self.timeout, self.watch, self.is_final = study, trainer, timeout, watch, is_final
 
     def train(self, missing: Callable[[Sequence[Run]], Sequence[WantedRun]]) -> tuple[list[Run], str]:
         """Train until nothing is missing.
@@ -139,6 +138,7 @@ class RunQueue:
             worker=worker_name(),
             on_epoch=self.watch.epoch_finished if self.watch else None,
             patience_seconds=self._patience_seconds(),
+            is_final=self.is_final,
         )
         callbacks = [self.watch.trial_finished] if self.watch else []
         # One at a time: for more than there are, Optuna makes up trials of its own.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import optuna
 from optuna.study import StudyDirection
 
-from ordersearch.results import FAILED, RETRIED, TRAINED, Run, State, read_runs, run_of
+from ordersearch.results import FAILED, RETRIED, Run, State, count_trained, read_runs, run_of
 from ordersearch.study.observer import Observer, Progress
 from ordersearch.study.opening import queue_again
 from ordersearch.study.sampler import DistinctSampler
@@ -37,7 +37,7 @@ class Watch:
         self.study, self.sampler, self.observers = study, sampler, observers
         self.n_trials, self.timeout = n_trials, timeout
         self.started = time.monotonic()
-        self.trained_before = _n_trained(read_runs(study))
+        self.trained_before = count_trained(read_runs(study))
 
     def seconds(self) -> float:
         """Since the watch began."""
@@ -45,7 +45,7 @@ class Watch:
 
     def progress(self, runs: Sequence[Run]) -> Progress:
         """Where the search stands with these runs."""
-        n_trained = _n_trained(runs)
+        n_trained = count_trained(runs)
         complete = [run for run in runs if run.state is State.COMPLETE and run.value is not None]
         sign = 1 if self.study.direction is StudyDirection.MINIMIZE else -1
         return Progress(
@@ -68,7 +68,7 @@ class Watch:
 
     def stop_reason(self, runs: Sequence[Run]) -> str:
         """Why the search is over with these runs, or nothing while it is not."""
-        if self.n_trials is not None and _n_trained(runs) >= self.n_trials:
+        if self.n_trials is not None and count_trained(runs) >= self.n_trials:
             return "trials"
         if sum(run.state in FAILED for run in runs) >= max(10, 2 * (self.n_trials or self.sampler.space.n_settings)):
             return "failures"
@@ -90,8 +90,3 @@ class Watch:
             observer.trial_finished(run, progress)
         if self.stop_reason(runs):
             study.stop()
-
-
-def _n_trained(runs: Sequence[Run]) -> int:
-    """How many runs were trained, each (setting, seed, split) once, whoever trained it."""
-    return len({(run.setting, run.seed, run.split) for run in runs if run.state in TRAINED})
