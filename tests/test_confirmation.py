@@ -93,7 +93,7 @@ def test_a_confirmed_run_has_the_value_that_it_has_alone(
     trainer = Trainer(search.dataset, search.network, search.training)
     setting = confirmation.baseline.setting
     run = next(run for run in runs if run.setting == setting.digest)
-    assert trainer.run(setting, seed=run.seed, split=run.split).metrics["val/loss"] == run.value
+    assert trainer.run(setting, seed=run.seed, split=run.split)[0].metrics["val/loss"] == run.value
 
 
 def test_an_interrupted_confirmation_goes_on_to_the_same_verdict(
@@ -314,7 +314,7 @@ def test_tuning_the_baseline_leaves_the_test_part_alone(
 
 def tuned_value(search: Search, blocks: Mapping[str, BlockSpec], learning_rate: float) -> float:
     setting = Setting.of(blocks, {"lr": learning_rate}, search.network)
-    return trainer_of(search).run(setting, seed=search.seed, split=search.seed).metrics["val/loss"]
+    return trainer_of(search).run(setting, seed=search.seed, split=search.seed)[0].metrics["val/loss"]
 
 
 def test_a_baseline_for_unknown_roles_is_refused() -> None:

@@ -59,7 +59,7 @@ def test_what_makes_sense_trains(network: str, space: str, kind: str) -> None:
     trainer = Trainer(search.dataset, search.network, search.training)
     reference = search.space.references()[0]
     setting = Setting.of(reference.blocks, search.space.default_nuisance(), search.network)
-    result = trainer.run(setting, seed=0, split=0)
+    result, _ = trainer.run(setting, seed=0, split=0)
     assert result.n_epochs == 1
     assert np.isfinite(result.metrics["val/loss"])
 

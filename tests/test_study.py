@@ -50,8 +50,8 @@ def test_a_space_ends_when_every_setting_has_had_its_seeds(space: SearchSpace) -
     study = search.open_study(InMemoryStorage())
     result = search.run(study, n_trials=100)
     assert result.ended == "exhausted"
-    assert len(result.runs) == 8 - sum(run.state is State.PRUNED for run in result.runs if run.seed == 0)
-    assert max(Counter((run.setting, run.seed) for run in result.runs).values()) == 1
+    assert len(result.runs) == space.n_settings * 3, "a probe and two seeds each"
+    assert max(Counter((run.setting, run.seed, run.state) for run in result.runs).values()) == 1
     assert len(search.run(study, n_trials=100).runs) == len(result.runs), "nothing is left to train"
 
 
@@ -94,7 +94,7 @@ def test_a_run_repeated_alone_gives_the_value_that_it_had_in_a_study(space: Sear
     for run in (complete[0], complete[-1]):
         blocks = {role: BlockSpec.parse(text) for role, text in run.canonical.items()}
         trainer = Trainer(search.dataset, search.network, search.training)
-        alone = trainer.run(
+        alone, _ = trainer.run(
             Setting.of(blocks, {"lr": run.learning_rate}, trainer.network), seed=run.seed, split=run.split
         )
         assert alone.metrics["val/loss"] == run.value
@@ -271,8 +271,8 @@ def test_time_up_ends_a_search() -> None:
     assert search.run(search.open_study(InMemoryStorage()), n_trials=None, timeout=0.3).ended == "time"
 
 
-@pytest.mark.parametrize(("n_expected", "asks_tpe"), [(30, True), (500, False)])
-def test_a_space_larger_than_the_search_is_left_to_the_sampler(
+@pytest.mark.parametrize(("n_expected", "asks_tpe"), [(16, True), (60, False), (500, False)])
+def test_the_sampler_proposes_in_the_second_half_of_a_search_that_cannot_try_all(
     monkeypatch: pytest.MonkeyPatch, n_expected: int, asks_tpe: bool
 ) -> None:
     asked: list[int] = []
@@ -284,7 +284,7 @@ def test_a_space_larger_than_the_search_is_left_to_the_sampler(
 
     monkeypatch.setattr(optuna.samplers.TPESampler, "sample_relative", counted)
     search = small_search(SearchSpace.load("conv"), training=TrainingSettings(max_epochs=1, batch_size=64))
-    search.run(search.open_study(InMemoryStorage()), n_trials=12, n_expected=n_expected)
+    search.run(search.open_study(InMemoryStorage()), n_trials=16, n_expected=n_expected)
     assert bool(asked) is asks_tpe
 
 
@@ -297,6 +297,20 @@ def test_a_trial_is_never_pruned_when_there_is_nothing_left_to_save(max_epochs: 
     pruned = [run.n_epochs for run in result.runs if run.state is State.PRUNED]
     assert all(n_epochs < max_epochs for n_epochs in pruned)
     assert bool(pruned) is (max_epochs > 1)
+
+
+def test_every_setting_is_probed_and_the_best_quarter_trained_whole() -> None:
+    training = TrainingSettings(max_epochs=12, batch_size=64)
+    search = small_search(SearchSpace.load("conv"), training=training)
+    result = search.run(search.open_study(InMemoryStorage()), n_trials=24, n_expected=200)
+    probes = [run for run in result.runs if run.state is State.PRUNED]
+    whole = [run for run in result.runs if run.state is State.COMPLETE]
+    assert {run.n_epochs for run in probes} == {2}
+    assert {run.n_epochs for run in whole} == {12}
+    assert len({run.setting for run in probes}) == len(probes)
+    assert {run.setting for run in whole} <= {run.setting for run in probes}
+    assert 2 <= len({run.setting for run in whole}) <= len(probes) // 2
+    assert result.places[0].n_runs == max(place.n_runs for place in result.places)
 
 
 def test_only_first_seeds_are_pruned() -> None:

@@ -89,7 +89,7 @@ class Run:
         seed: Of initial weights, batch order and noise.
         split: Which division of the data into training and validation.
         value: The study's metric after the last epoch; None unless complete.
-        metrics: All metrics after the last epoch.
+        metrics: All metrics after the last epoch, and ``test/...`` and ``repaired/...`` where they were measured.
         n_epochs: Epochs trained.
         seconds: Time that the training took.
         n_parameters: Trainable parameters.
@@ -174,8 +174,8 @@ def next_seed(runs: Iterable[Run], first: int, max_seeds: int) -> int | None:
     """The seed that a setting should be trained with next, or None when it has had its runs.
 
     A new setting takes the first seed, one whose runs are complete the next, up to ``max_seeds``. One that was pruned
-    has had its chance, one that does not fit or diverges would do so again, and one under way is waited for. One that
-    crashed, ran out of memory or was interrupted is tried once more with the same seed.
+    takes the same seed once more, to be trained whole; one that does not fit or diverges would do so again, and one
+    under way is waited for. One that crashed, ran out of memory or was interrupted is tried once more.
 
     Args:
         runs: All runs of the setting.
@@ -183,7 +183,7 @@ def next_seed(runs: Iterable[Run], first: int, max_seeds: int) -> int | None:
         max_seeds: The most seeds that a setting is trained with.
     """
     runs = list(runs)
-    if any(run.state in (State.PRUNED, State.DOES_NOT_FIT, State.DIVERGED, State.RUNNING) for run in runs):
+    if any(run.state in (State.DOES_NOT_FIT, State.DIVERGED, State.RUNNING) for run in runs):
         return None
     complete = {run.seed for run in runs if run.state is State.COMPLETE}
     for seed in range(first, first + max_seeds):
@@ -225,8 +225,8 @@ def _state(trial: FrozenTrial) -> State:
 
 
 def count_trained(runs: Iterable[Run]) -> int:
-    """How many runs were trained, pruned ones included, each (setting, seed, split) once, whoever trained it."""
-    return len({(run.setting, run.seed, run.split) for run in runs if run.state in TRAINED})
+    """How many trainings there were: each (setting, seed, split) once pruned and once whole, whoever trained it."""
+    return len({(run.setting, run.seed, run.split, run.state) for run in runs if run.state in TRAINED})
 
 
 def distinct_runs(runs: Iterable[Run]) -> list[Run]:

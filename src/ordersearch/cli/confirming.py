@@ -91,7 +91,8 @@ def confirm(given: Confirming, console: Console, observers: Sequence[Observer]) 
         if ended == "interrupted":
             ignore()
         told = f"{verdict(given.search, given.result)} {confirmation}"
-        print_end(console, told, written(given.folder, given.search, given.result))
+        paths = written(given.folder, given.search, given.result)
+        print_end(console, told, paths, given.search, given.result.runs)
     else:
         confirmation, study = confirmation.opened(given.storage)
         runs, ended = confirmation.run(study, given.trainer, timeout=given.timeout, observers=observers)
@@ -101,7 +102,8 @@ def confirm(given: Confirming, console: Console, observers: Sequence[Observer]) 
         if found.standings:
             console.print(standings_table(given.search, found, width=console.width))
         console.print(f"Scope:   {found.scope}", markup=False, soft_wrap=True)
-        print_end(console, found.text, written(given.folder, given.search, given.result, found, runs))
+        paths = written(given.folder, given.search, given.result, found, runs)
+        print_end(console, found.text, paths, given.search, [*given.result.runs, *runs])
     if ended == "interrupted":
         raise KeyboardInterrupt
 
@@ -168,7 +170,10 @@ def written(
         raise StorageError(f"{folder}: its files cannot be written ({cause.strerror or cause}).") from cause
 
 
-def print_end(console: Console, verdict: str, paths: Sequence[Path]) -> None:
-    """Print the verdict, however quiet the console is, and where the files are."""
+def print_end(console: Console, verdict: str, paths: Sequence[Path], search: Search, runs: Sequence[Run]) -> None:
+    """Print the verdict, however quiet the console is, what the orders' parts do, and where the files are."""
+    from ordersearch.report.effects import print_effects
+
     Console(highlight=False).print(f"Verdict: {verdict}", markup=False, soft_wrap=True)
+    print_effects(console, search, runs)
     console.print(f"Files:   {', '.join(map(str, paths))}", markup=False, soft_wrap=True)

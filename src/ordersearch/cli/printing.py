@@ -104,7 +104,7 @@ def print_found(search: Search, result: SearchResult, folder: Path, console: Con
     for line in (states_line(result), savings_line(search, result), f"Ended:   {ENDINGS[result.ended]}"):
         console.print(line, markup=False, soft_wrap=True)
     if is_over:
-        print_end(console, verdict(search, result), paths)
+        print_end(console, verdict(search, result), paths, search, result.runs)
     if result.ended == "interrupted":
         raise KeyboardInterrupt
     return bool(result.places)

@@ -24,7 +24,7 @@ class RankedBlocks:
 
     Attributes:
         blocks: The block of each role, as it was trained.
-        value: Mean of the study's metric over the runs, on the scale of the lowest seed.
+        value: Mean of the study's metric over the runs.
         n_runs: How many runs that is.
         trials: The numbers of their trials.
         learning_rate: At which they were trained.

@@ -44,21 +44,19 @@ class ConfirmingObjective:
         """
         trial.set_user_attr(Attribute.WORKER, self.worker)
         run = run_of(trial.study.get_trials(deepcopy=False)[trial.number])
-        watch = Epochs(trial, self.trainer.training.max_epochs, self.on_epoch)
+        watch = Epochs(trial, self.on_epoch)
         with failures_told(trial):
             self._require_free(trial, run)
             setting = Setting.of_run(run)
             result, scores = self._trained(setting, run, watch)
-        keep(trial, result)
-        for key, value in scores.items():
-            trial.set_user_attr(Attribute.METRIC + key, value)
+        keep(trial, result, scores)
         trial.set_user_attr(Attribute.VALIDATION_LOSSES, [epoch["val/loss"] for epoch in result.history])
         return result.metrics[self.trainer.training.metric]
 
     def _trained(self, setting: Setting, run: Run, watch: Epochs) -> tuple[FitResult, dict[str, float]]:
         if self.is_final:
             return self.trainer.confirm(setting, seed=run.seed, split=run.split, report=watch.report)
-        return self.trainer.run(setting, seed=run.seed, split=run.split, report=watch.report), {}
+        return self.trainer.run(setting, seed=run.seed, split=run.split, report=watch.report)
 
     def _require_free(self, trial: optuna.Trial, run: Run) -> None:
         """Raise unless the trial names a run, and no earlier trial has it."""

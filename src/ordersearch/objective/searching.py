@@ -11,7 +11,7 @@ import optuna
 from ordersearch.objective.setting import Setting
 from ordersearch.objective.trainer import Trainer
 from ordersearch.objective.trial import DuplicateError, Epochs, failures_told, keep
-from ordersearch.results import Attribute, next_seed, runs_of_setting
+from ordersearch.results import TRAINED, Attribute, Run, next_seed, runs_of_setting
 from ordersearch.training.fit import FitResult
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class Objective:
         trainer: What trains a setting.
         seed: First of the search's seeds; also its split.
         max_seeds: How many seeds of one setting the search trains at most.
+        probe_epochs: After how many epochs a setting's first training stops, which is trained whole when it is proposed
+            once more; None: every training is whole.
         worker: This process's name, which its trials carry.
         on_epoch: Told of every epoch: trial number, epoch from 0, metric.
         reused: How many proposals for a trial were known networks.
@@ -37,6 +39,7 @@ class Objective:
     _: KW_ONLY
     seed: int
     max_seeds: int
+    probe_epochs: int | None = None
     worker: str = ""
     on_epoch: Callable[[int, int, float], None] | None = None
     reused: Callable[[int], int] | None = None
@@ -45,29 +48,30 @@ class Objective:
         """The metric of the run that the trial holds.
 
         Raises:
-            TrialPruned: The pruner stopped it.
+            TrialPruned: It was a probe, and is over.
             TrialFailed: It gave no value: it does not fit, diverged, ran out of memory or crashed.
         """
         trial.set_user_attr(Attribute.WORKER, self.worker)
         with failures_told(trial):
-            result = self._train(trial)
-        keep(trial, result)
+            result, scores = self._train(trial)
+        keep(trial, result, scores)
         if result.pruned:
             raise optuna.TrialPruned(f"pruned after epoch {result.n_epochs}")
         return result.metrics[self.trainer.training.metric]
 
-    def _train(self, trial: optuna.Trial) -> FitResult:
+    def _train(self, trial: optuna.Trial) -> tuple[FitResult, dict[str, float]]:
         setting = self._setting(trial)
-        seed, split = self._next_run(trial, setting)
+        runs = runs_of_setting(trial.study, setting.digest, besides=trial.number)
+        seed, split = self._next_run(trial, runs)
         self._describe(trial, setting, seed, split)
-        watch = Epochs(trial, self.trainer.training.max_epochs, self.on_epoch)
+        watch, epochs = Epochs(trial, self.on_epoch), self.probe_epochs
+        is_new = not any(run.state in TRAINED for run in runs)
         return self.trainer.run(
             setting,
             seed=seed,
             split=split,
             report=watch.report,
-            # A further seed is never pruned: a mean over the seeds that did well would flatter its setting.
-            should_prune=watch.should_prune if seed == self.seed else None,
+            should_prune=(lambda: watch.n_reported >= epochs) if is_new and epochs is not None else None,
         )
 
     def _setting(self, trial: optuna.Trial) -> Setting:
@@ -78,11 +82,10 @@ class Objective:
         }
         return Setting.of(self.space.decode(params), self.space.suggest_nuisance(trial), self.trainer.network)
 
-    def _next_run(self, trial: optuna.Trial, setting: Setting) -> tuple[int, int]:
+    def _next_run(self, trial: optuna.Trial, runs: list[Run]) -> tuple[int, int]:
         kept = trial.user_attrs
         if Attribute.SEED in kept:
             return kept[Attribute.SEED], kept.get(Attribute.SPLIT, self.seed)
-        runs = runs_of_setting(trial.study, setting.digest, besides=trial.number)
         seed = next_seed(runs, self.seed, self.max_seeds)
         if seed is None:
             raise DuplicateError("another worker has this run, or had it")

@@ -12,6 +12,7 @@ from torch import nn
 from ordersearch.data.choice import split_data
 from ordersearch.networks import Network, build_network
 from ordersearch.objective.setting import Setting
+from ordersearch.ranking import drops_before_norm
 from ordersearch.training.evaluation import DTYPES, evaluate
 from ordersearch.training.fit import FitResult, fit
 from ordersearch.training.repair import repaired_statistics
@@ -46,15 +47,23 @@ class Trainer:
         split: int,
         report: Callable[[float, int], None] | None = None,
         should_prune: Callable[[], bool] | None = None,
-    ) -> FitResult:
+    ) -> tuple[FitResult, dict[str, float]]:
         """Train the setting; ``report(value, epoch)`` and ``should_prune()`` are called after every epoch.
+
+        Returns:
+            What the training came to, and further scores: of a run that is not pruned, whose block has a dropout before
+            a batch norm, ``repaired/loss`` and ``repaired/accuracy`` (or ``repaired/r2``), on the validation part, with
+            the batch norms' statistics estimated again.
 
         Raises:
             ShapeError: A block does not fit the data.
             DivergedError: The loss is no longer finite.
         """
         with suited_threads(self.dataset.input_shape):
-            return self._fit(self._model(setting, seed), setting, seed, split, report, should_prune)
+            model = self._model(setting, seed)
+            result = self._fit(model, setting, seed, split, report, should_prune)
+            is_repaired = not result.pruned and any(map(drops_before_norm, setting.blocks.values()))
+            return result, self._repaired(model, setting, split) if is_repaired else {}
 
     def confirm(
         self,
@@ -80,11 +89,14 @@ class Trainer:
             data, settings = self.data(split), self.settings(setting)
             tested = evaluate(model, data, part="test", settings=settings)
             scores = {f"test/{name}": value for name, value in tested.items()}
-            with repaired_statistics(model, data, settings) as is_repaired:
-                if is_repaired:
-                    repaired = evaluate(model, data, part="val", settings=settings)
-                    scores |= {f"repaired/{name}": value for name, value in repaired.items()}
-        return result, scores
+            return result, scores | self._repaired(model, setting, split)
+
+    def _repaired(self, model: nn.Module, setting: Setting, split: int) -> dict[str, float]:
+        """The validation scores with batch norms' statistics estimated again; none where there is no batch norm."""
+        data, settings = self.data(split), self.settings(setting)
+        with repaired_statistics(model, data, settings) as is_repaired:
+            scores = evaluate(model, data, part="val", settings=settings) if is_repaired else {}
+        return {f"repaired/{name}": value for name, value in scores.items()}
 
     def _model(self, setting: Setting, seed: int) -> nn.Module:
         dataset = self.dataset

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import optuna
@@ -23,12 +23,10 @@ class DuplicateError(Exception):
 
 
 class Epochs:
-    """Reports a trial's epochs, and asks the pruner while there is anything left to save."""
+    """Reports a trial's epochs."""
 
-    def __init__(
-        self, trial: optuna.Trial, max_epochs: int, on_epoch: Callable[[int, int, float], None] | None
-    ) -> None:
-        self.trial, self.max_epochs, self.on_epoch = trial, max_epochs, on_epoch
+    def __init__(self, trial: optuna.Trial, on_epoch: Callable[[int, int, float], None] | None) -> None:
+        self.trial, self.on_epoch = trial, on_epoch
         self.n_reported = 0
 
     def report(self, value: float, epoch: int) -> None:
@@ -38,14 +36,10 @@ class Epochs:
         if self.on_epoch is not None:
             self.on_epoch(self.trial.number, epoch, value)
 
-    def should_prune(self) -> bool:
-        """Whether the trial cannot win; never asked after the last epoch."""
-        return self.n_reported < self.max_epochs and self.trial.should_prune()
 
-
-def keep(trial: optuna.Trial, result: FitResult) -> None:
-    """Write a training's figures into its trial."""
-    for key, value in result.metrics.items():
+def keep(trial: optuna.Trial, result: FitResult, scores: Mapping[str, float]) -> None:
+    """Write a training's figures, and the further scores of its network, into its trial."""
+    for key, value in (*result.metrics.items(), *scores.items()):
         if key != "seconds":
             trial.set_user_attr(Attribute.METRIC + key, value)
     trial.set_user_attr(Attribute.EPOCHS, result.n_epochs)

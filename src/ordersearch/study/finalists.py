@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ordersearch.objective import Setting
@@ -33,7 +34,7 @@ class Finalist:
     is_baseline: bool = False
     rates: str = SEARCHED
 
-    @property
+    @cached_property
     def order(self) -> str:
         """The class: the canonical order of each role without its rates."""
         return class_name({role: BlockSpec.parse(text) for role, text in self.setting.canonical.items()})

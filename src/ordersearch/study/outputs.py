@@ -1,4 +1,4 @@
-"""What a search leaves in its folder: ``blocks.yaml`` and ``trials.csv``."""
+"""What a search leaves in its folder: ``blocks.yaml``, ``trials.csv`` and what the orders' parts do."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ordersearch.export import BlocksFile, RankedBlocks, write_blocks
 from ordersearch.ranking import Place
 from ordersearch.results import Run, State, in_one_line, write_trials
 from ordersearch.spec import BlockSpec
+from ordersearch.study.effects import write_effects
 from ordersearch.study.result import SearchResult, reference_names
 from ordersearch.study.search import Search, named_network
 from ordersearch.study.verdict import Verdict
@@ -37,10 +38,11 @@ def write_outputs(
     if not result.places:
         return [trials]
     write_blocks(blocks, blocks_file(search, result, confirmed))
+    effects = write_effects(folder, search, [*result.runs, *runs])
     if not runs:
-        return [blocks, trials]
+        return [blocks, trials, *effects]
     write_trials(confirmations, [run for run in runs if run.state not in (State.DUPLICATE, State.WAITING)])
-    return [blocks, trials, confirmations]
+    return [blocks, trials, confirmations, *effects]
 
 
 def blocks_file(search: Search, result: SearchResult, confirmed: Verdict | None = None) -> BlocksFile:
@@ -141,7 +143,7 @@ def verdict(search: Search, result: SearchResult) -> str:
         sentence += f"; that is the {first}"
     elif usual is not None:
         sentence += f", against {usual.mean:.4g} of the {first}"
-    seeds = "1 seed" if best.n_runs == 1 else f"{best.n_runs} seeds (on the scale of the first)"
+    seeds = "1 seed" if best.n_runs == 1 else f"{best.n_runs} seeds"
     return f"{sentence}; from {seeds} and one split, without confirmation, so a small lead may be noise."
 
 

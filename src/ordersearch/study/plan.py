@@ -14,14 +14,12 @@ from ordersearch.networks import Network, build_network
 from ordersearch.networks.ends import entered_sizes
 from ordersearch.objective import Setting, Trainer
 from ordersearch.space import SearchSpace
+from ordersearch.study.halving import mean_share
 from ordersearch.training.fit import fit
 from ordersearch.training.threads import suited_threads
 
 BUDGET_SECONDS = 100.0
 """What a search plans for when it is told neither trials nor time; with its confirmation it stays under 3 minutes."""
-
-EXPECTED_SHARE = 0.9
-"""Of an unpruned trial's time that a mean trial takes: 122 complete and 41 pruned trials of digits took 0.91 of it."""
 
 FEWEST_TRIALS, MOST_TRIALS = 12, 200
 PROBE_SAMPLES = 1024
@@ -88,7 +86,10 @@ def planned_trials(
     seconds = trial_seconds(trainer, space, split=split)
     if seconds is None:
         return FEWEST_TRIALS
-    return min(most, max(FEWEST_TRIALS, int(budget_seconds / (seconds * EXPECTED_SHARE))))
+    n_whole = budget_seconds / seconds
+    max_epochs, n_settings = trainer.training.max_epochs, space.n_settings
+    fitting = (n for n in range(most, FEWEST_TRIALS, -1) if n * mean_share(max_epochs, n, n_settings) <= n_whole)
+    return next(fitting, FEWEST_TRIALS)
 
 
 def trial_seconds(trainer: Trainer, space: SearchSpace, *, split: int) -> float | None:

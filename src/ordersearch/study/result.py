@@ -11,8 +11,6 @@ from optuna import Study
 from ordersearch.ranking import Observation, Place, rank
 from ordersearch.results import Run, State, count_trained, distinct_runs, read_runs
 
-SPOILT = frozenset({State.PRUNED, State.DIVERGED})
-
 
 @dataclass(frozen=True)
 class SearchResult:
@@ -37,7 +35,8 @@ class SearchResult:
     def metrics_of(self, place: Place) -> dict[str, float]:
         """The means of all metrics over the runs of a place's setting."""
         runs = self.runs_of(place)
-        return {key: sum(run.metrics[key] for run in runs) / len(runs) for key in runs[0].metrics}
+        shared = [key for key in runs[0].metrics if all(key in run.metrics for run in runs)]
+        return {key: sum(run.metrics[key] for run in runs) / len(runs) for key in shared}
 
     def counts(self) -> Counter[State]:
         """How many trials ended in which state."""
@@ -52,9 +51,9 @@ def has_trained(study: Study, n_trials: int | None) -> bool:
 def ranked(runs: Sequence[Run], *, minimise: bool) -> list[Place]:
     """The classes that the complete runs are evidence for, best first.
 
-    A setting of which a run was pruned or diverged is left out: the mean of the runs that did well would flatter it.
+    A setting of which a run diverged is left out: the mean of the runs that did well would flatter it.
     """
-    spoilt = {run.setting for run in runs if run.state in SPOILT}
+    spoilt = {run.setting for run in runs if run.state is State.DIVERGED}
     seen = [
         Observation(run.order, run.setting, run.value, run.seed)
         for run in distinct_runs(runs)

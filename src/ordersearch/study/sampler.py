@@ -10,47 +10,44 @@ from typing import Any
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from ordersearch.identities import canonical
-from ordersearch.results import Run, next_seed, read_runs, setting_digest
+from ordersearch.results import TRAINED, Run, next_seed, read_runs
 from ordersearch.seeds import derived_seed
 from ordersearch.space import SearchSpace
+from ordersearch.spec import BlockSpec
+from ordersearch.study.candidates import Candidate, candidates, representative
+from ordersearch.study.halving import Halving
 
 MAX_REDRAWS = 20
-MAX_LISTED = 200_000
-"""Above so many settings they are not listed, and the wrapped sampler alone proposes."""
+MAX_LISTED = 20_000
+"""Above so many settings they are not listed, and the wrapped sampler alone proposes new ones."""
 
 
 class DistinctSampler(BaseSampler):
-    """Proposes distinct networks: redraws what was trained already, and goes through small spaces exhaustively.
+    """Proposes distinct networks: what has earned more training, else a setting that was never tried.
 
-    Every member of a class is the same point for the wrapped sampler, so what is learnt of one order is learnt of all
-    that are the same network. A setting whose runs are complete may be proposed again, for its next seed.
+    New settings come in the order of ``candidates``, as long as the search can try all of them or is in its first half;
+    afterwards the wrapped sampler proposes, and is asked again for what was tried already. Every member of a class is
+    the same point for it, so what is learnt of one order is learnt of all that are the same network.
 
     Args:
         wrapped: Proposes points; any sampler that learns from a flat space.
         space: What is searched.
-        seed: The study's first seed.
-        max_seeds: How many seeds of one setting are trained at most.
-        n_trials: How many trials the search is to have; a space of fewer settings is gone through exhaustively, and
-            with None any space is.
+        halving: Which setting has earned more training.
+        n_trials: How many trials the search is to have; None: no limit.
     """
 
-    def __init__(
-        self, wrapped: BaseSampler, space: SearchSpace, *, seed: int, max_seeds: int, n_trials: int | None
-    ) -> None:
+    def __init__(self, wrapped: BaseSampler, space: SearchSpace, *, halving: Halving, n_trials: int | None) -> None:
         self.wrapped = wrapped
         self.space = space
-        self.seed = seed
-        self.max_seeds = max_seeds
+        self.halving = halving
         self.n_trials = n_trials
         self._reused: dict[int, int] = {}
 
     @property
     def is_exhaustive(self) -> bool:
-        """Whether the space is gone through setting by setting."""
+        """Whether every setting of the space will be tried."""
         return self.space.n_settings <= min(self.n_trials or MAX_LISTED, MAX_LISTED)
 
     def n_reused(self, trial: int) -> int:
@@ -59,7 +56,10 @@ class DistinctSampler(BaseSampler):
 
     def is_done(self, runs: Sequence[Run]) -> bool:
         """Whether every setting of the space has had its runs, or has them under way."""
-        return self.space.n_settings <= MAX_LISTED and not self._open_settings(_by_setting(runs))
+        if self.space.n_settings > MAX_LISTED:
+            return False
+        known = _by_setting(runs)
+        return all(self._next_seed(known.get(digest, ())) is None for digest in self._candidates)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The whole flat space, whatever earlier trials asked for."""
@@ -72,51 +72,92 @@ class DistinctSampler(BaseSampler):
         if "fixed_params" in trial.system_attrs:
             return {}
         runs = _by_setting(read_runs(study))
-        generator = random.Random(derived_seed(self.seed, "proposals", trial.number))
+        generator = random.Random(derived_seed(self.halving.seed, "proposals", trial.number))
+        promoted = self.halving.promoted(runs)
+        if promoted is not None:
+            return self._point_of(runs[promoted][0])
+        new = self._new(study, trial, search_space, runs, generator)
+        if new is not None:
+            return new
+        left = self.halving.best_left(runs)
+        if left is not None:
+            return self._point_of(runs[left][0])
+        if self.space.n_settings <= MAX_LISTED:
+            study.stop()
+        return self._random_point(generator)
+
+    def _new(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        search_space: dict[str, BaseDistribution],
+        runs: Mapping[str, list[Run]],
+        generator: random.Random,
+    ) -> dict[str, Any] | None:
+        """The parameters of a setting that was never tried, or None when there is none that can be found."""
+        listed = self._listed(runs)
+        if listed is not None:
+            return listed
+        return self._proposed(study, trial, search_space, runs, generator) or self._any_listed(runs)
+
+    def _listed(self, runs: Mapping[str, list[Run]]) -> dict[str, Any] | None:
+        """The next of the candidates, while all of them can be tried or the first half of the trials lasts."""
+        is_early = 2 * len(runs) < (self.n_trials or 0)
+        return self._any_listed(runs) if self.is_exhaustive or is_early else None
+
+    def _any_listed(self, runs: Mapping[str, list[Run]]) -> dict[str, Any] | None:
+        """The first candidate that was never tried; among further rates and nuisance parameters, the best class's."""
+        if self.space.n_settings > MAX_LISTED:
+            return None
+        new = ((d, c) for d, c in self._candidates.items() if self._is_new(runs.get(d, ())))
+        first = next(new, None)
+        if first is None or first[1].is_first:
+            return dict(first[1].point) if first else None
+        best = self.halving.class_values(runs)
+        others = [first[1], *(candidate for _, candidate in new)]
+        return dict(min(others, key=lambda candidate: best.get(candidate.order, float("inf"))).point)
+
+    def _proposed(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        search_space: dict[str, BaseDistribution],
+        runs: Mapping[str, list[Run]],
+        generator: random.Random,
+    ) -> dict[str, Any] | None:
+        """What the wrapped sampler proposes, redrawn while it is known."""
         known: set[str] = set()
         for _ in range(0 if self.is_exhaustive else MAX_REDRAWS):
-            proposed = self.wrapped.sample_relative(study, trial, search_space) or self._random_point(generator)
-            point, digest = self._distinct(proposed)
-            if next_seed(runs.get(digest, ()), self.seed, self.max_seeds) is not None:
-                self._reused[trial.number] = len(known)
-                return point
+            asked = self.wrapped.sample_relative(study, trial, search_space) or self._random_point(generator)
+            point, digest, _ = representative(self.space, asked)
+            if self._is_new(runs.get(digest, ())):
+                break
             known.add(digest)
+        else:
+            point = None
         self._reused[trial.number] = len(known)
-        return self._listed(study, runs, generator)
+        return point
 
-    def _listed(self, study: Study, runs: Mapping[str, list[Run]], generator: random.Random) -> dict[str, Any]:
-        """One of the settings with the fewest runs: any one while they have none, then the best."""
-        if self.space.n_settings > MAX_LISTED:
-            return self._random_point(generator)
-        remaining = self._open_settings(runs)
-        if not remaining:
-            study.stop()
-            return self._random_point(generator)
-        fewest = min(len(runs.get(digest, ())) for digest in remaining)
-        equal = [digest for digest in remaining if len(runs.get(digest, ())) == fewest]
-        if fewest == 0:
-            return self._points[generator.choice(equal)]
-        sign = -1 if study.direction is StudyDirection.MAXIMIZE else 1
-        return self._points[min(equal, key=lambda digest: (_mean(runs[digest], sign), digest))]
+    def _next_seed(self, runs: Sequence[Run]) -> int | None:
+        return next_seed(runs, self.halving.seed, self.halving.max_seeds)
 
-    def _open_settings(self, runs: Mapping[str, list[Run]]) -> list[str]:
-        return [d for d in self._points if next_seed(runs.get(d, ()), self.seed, self.max_seeds) is not None]
+    def _is_new(self, runs: Sequence[Run]) -> bool:
+        """Whether a setting was never tried, or only failed in a way that is worth another try."""
+        return not any(run.state in TRAINED for run in runs) and self._next_seed(runs) is not None
 
     def _random_point(self, generator: random.Random) -> dict[str, Any]:
         """A point of a setting drawn evenly from all: a class with many members is no likelier than one with few."""
         return dict(self.space.draw(generator))
 
-    def _distinct(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-        """The point that stands for a proposal's class, and the digest of its setting."""
-        blocks = {role: canonical(spec) for role, spec in self.space.decode(params).items()}
-        rates = {name: params[name] for name in self.space.nuisance}
-        digest = setting_digest({r: str(b) for r, b in blocks.items()}, rates["lr"], rates.get("batch_size"))
-        return {**self.space.encode_class(blocks), **rates}, digest
+    def _point_of(self, run: Run) -> dict[str, Any]:
+        """The point that stands for a run's setting."""
+        blocks = {role: BlockSpec.parse(text) for role, text in run.canonical.items()}
+        nuisance = {"lr": run.learning_rate, "batch_size": run.batch_size}
+        return {**self.space.encode_class(blocks), **{name: nuisance[name] for name in self.space.nuisance}}
 
     @cached_property
-    def _points(self) -> dict[str, dict[str, Any]]:
-        """The digest of every setting to its point."""
-        return {digest: point for point, digest in map(self._distinct, self.space.settings())}
+    def _candidates(self) -> dict[str, Candidate]:
+        return candidates(self.space, seed=self.halving.seed)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -142,9 +183,3 @@ def _by_setting(runs: Sequence[Run]) -> dict[str, list[Run]]:
     for run in runs:
         found.setdefault(run.setting, []).append(run)
     return found
-
-
-def _mean(runs: list[Run], sign: int) -> float:
-    """The mean of the runs' values times ``sign``, so that less is better; without a value, worst of all."""
-    values = [run.value for run in runs if run.value is not None]
-    return sign * sum(values) / len(values) if values else float("inf")

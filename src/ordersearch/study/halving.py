@@ -1,0 +1,134 @@
+"""Successive halving: which setting has earned more training, first in epochs, then in seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ordersearch.results import Run, State, next_seed
+
+REDUCTION = 4
+"""One in so many goes on to the next rung (Jamieson & Talwalkar 2016, arXiv:1502.07943, name it eta)."""
+
+PROBE_SHARE = 6
+"""A probe is the first sixth of a training's epochs."""
+
+FEWEST_PROBED = 8
+"""Nothing is trained whole before so many were probed: the best of four is no better than chance would have it."""
+
+FEWEST_TRIALS = 12
+"""With fewer trials to come, each is a whole training: there would be hardly one for the probes to choose."""
+
+Runs = Mapping[str, Sequence[Run]]
+
+
+def probe_epochs(max_epochs: int, n_trials: int | None) -> int | None:
+    """After how many epochs a setting's first training stops unless it is promoted; None where nothing is probed.
+
+    Args:
+        max_epochs: Of a whole training.
+        n_trials: How many trials there will be, or None for no limit.
+
+    Example:
+        >>> probe_epochs(16, 60), probe_epochs(2, 60), probe_epochs(1, 60), probe_epochs(16, 3)
+        (2, 1, None, None)
+    """
+    if max_epochs < 2 or (n_trials is not None and n_trials < FEWEST_TRIALS):
+        return None
+    return max(1, max_epochs // PROBE_SHARE)
+
+
+def mean_share(max_epochs: int, n_trials: int, n_settings: int) -> float:
+    """Which share of a whole training a mean trial takes, when so many trials meet so many settings.
+
+    Example:
+        >>> round(mean_share(16, 60, 174), 2), round(mean_share(16, 60, 12), 2), mean_share(16, 3, 174)
+        (0.36, 0.82, 1.0)
+    """
+    probed = probe_epochs(max_epochs, n_trials)
+    if probed is None:
+        return 1.0
+    # A quarter of those probed are trained whole, and a quarter of these with two seeds more.
+    n_probes = min(n_settings, n_trials / (1 + 1 / REDUCTION + 2 / REDUCTION**2))
+    return 1 - n_probes / n_trials * (1 - probed / max_epochs)
+
+
+@dataclass(frozen=True)
+class Halving:
+    """The rungs that a setting climbs: a probe, a whole training, further seeds.
+
+    A setting is promoted as soon as it is in the best quarter of its rung (asynchronously: Li et al. 2020,
+    arXiv:1810.05934), the higher rung first. What is promoted is trained anew from its first epoch, so that a run's
+    value depends on its setting, seed and split alone.
+
+    Attributes:
+        metric: What the rungs go by.
+        minimise: Whether less of it is better.
+        seed: The search's first seed.
+        max_seeds: How many seeds of a setting are trained at most.
+    """
+
+    metric: str
+    minimise: bool
+    seed: int
+    max_seeds: int
+
+    def promoted(self, runs: Runs) -> str | None:
+        """The setting that should be trained further before a new one is tried, or None.
+
+        Args:
+            runs: All runs of every setting, by its digest.
+        """
+        whole, probed = self._whole(runs), self._probed(runs)
+        proven = self._best_quarter(probed) if len(probed) >= FEWEST_PROBED else []
+        candidates = (*self._best_quarter(whole), *(digest for digest in proven if digest not in whole))
+        return next((digest for digest in candidates if self._is_open(runs[digest])), None)
+
+    def best_left(self, runs: Runs) -> str | None:
+        """The setting to train further when there is no new one to try; None when all have had their runs."""
+        whole, probed = self._whole(runs), self._probed(runs)
+        best = self._best_first(whole)
+        better_half = best[: max(2, len(best) // 2)]
+        others = [digest for digest in self._best_first(probed) if digest not in whole]
+        return next((digest for digest in (*better_half, *others, *best) if self._is_open(runs[digest])), None)
+
+    def class_values(self, runs: Runs) -> dict[str, float]:
+        """The best that each class has shown so far, less being better: whole trainings before probes."""
+        sign = 1 if self.minimise else -1
+        found: dict[str, float] = {}
+        for rung in (self._probed(runs), self._whole(runs)):
+            best: dict[str, float] = {}
+            for digest in self._best_first(rung):
+                best.setdefault(runs[digest][0].order, sign * rung[digest])
+            found |= best
+        return found
+
+    def _whole(self, runs: Runs) -> dict[str, float]:
+        """The value of each setting whose first seed is complete."""
+        return {
+            digest: run.value
+            for digest, run in self._first_runs(runs, State.COMPLETE)
+            if run.value is not None and math.isfinite(run.value)
+        }
+
+    def _probed(self, runs: Runs) -> dict[str, float]:
+        """The metric at the end of each setting's probe."""
+        return {
+            digest: run.metrics[self.metric]
+            for digest, run in self._first_runs(runs, State.PRUNED)
+            if math.isfinite(run.metrics.get(self.metric, math.nan))
+        }
+
+    def _first_runs(self, runs: Runs, state: State) -> Iterator[tuple[str, Run]]:
+        return ((d, run) for d, own in runs.items() for run in own if run.seed == self.seed and run.state is state)
+
+    def _best_first(self, values: Mapping[str, float]) -> list[str]:
+        sign = 1 if self.minimise else -1
+        return sorted(values, key=lambda digest: (sign * values[digest], digest))
+
+    def _best_quarter(self, values: Mapping[str, float]) -> list[str]:
+        return self._best_first(values)[: len(values) // REDUCTION]
+
+    def _is_open(self, runs: Sequence[Run]) -> bool:
+        return next_seed(runs, self.seed, self.max_seeds) is not None
