@@ -5,18 +5,42 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ordersearch.data.tensors import Split, Task
+from ordersearch.data.tensors import Batches, Split, Task
 from ordersearch.training.settings import TrainingSettings
 
 Part = Literal["val", "test"]
 
-LOSSES: dict[Task, Callable[[Tensor, Tensor], Tensor]] = {
+
+class Scored(Protocol):
+    """What a model is scored on: of a ``Split``, what its validation and test part need."""
+
+    @property
+    def task(self) -> Task: ...  # noqa: D102
+    @property
+    def y_val(self) -> Tensor: ...  # noqa: D102
+    @property
+    def y_test(self) -> Tensor: ...  # noqa: D102
+    @property
+    def sample_shape(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def device(self) -> torch.device: ...  # noqa: D102
+    @property
+    def dtype(self) -> torch.dtype: ...  # noqa: D102
+
+    def validation_batches(self, size: int) -> Batches:
+        """The validation part in its own order, ``size`` samples at a time."""
+
+    def test_batches(self, size: int) -> Batches:
+        """The test part in its own order, ``size`` samples at a time."""
+
+
+LOSSES: dict[Task, Callable[..., Tensor]] = {
     "classification": functional.cross_entropy,
     "regression": functional.mse_loss,
     "multilabel": functional.binary_cross_entropy_with_logits,
@@ -47,39 +71,66 @@ def evaluate(
     settings = settings or TrainingSettings()
     device = next((parameter.device for parameter in model.parameters()), data.device)
     placed = data.to(device, dtype=DTYPES[settings.precision], channels_last=settings.channels_last)
-    with _evaluation_mode(model), placed.opened() as opened:
+    with evaluation_mode(model), placed.opened() as opened:
         scores = scores_of(model, opened, part=part, cast=autocast(settings.precision, device))
     values = torch.stack(list(scores.values())).tolist()
     return dict(zip(scores, values, strict=True))
 
 
 def scores_of(
-    model: nn.Module, data: Split, *, part: Part, cast: Callable[[], AbstractContextManager[object]]
+    model: Callable[[Tensor], Tensor],
+    data: Scored,
+    *,
+    part: Part,
+    cast: Callable[[], AbstractContextManager[object]],
+    n_replicas: int = 0,
 ) -> dict[str, Tensor]:
-    """``"loss"`` and the task's score as 0-d tensors on the device, in the inputs' dtype, without waiting for it.
+    """``"loss"`` and the task's score as tensors on the device, in the inputs' dtype, without waiting for it.
 
     Args:
         model: The network, in evaluation mode already.
         data: The split, on the device.
         part: Which part of it.
         cast: Makes the context that the forward pass runs in.
+        n_replicas: How many networks ``model`` and ``data`` hold, as the second dimension of outputs and targets; the
+            scores are then ``(n_replicas,)``. 0 is one network without that dimension, and its scores are 0-d.
     """
     n_samples, n_positions = _AT_ONCE[data.device.type]
-    size = min(n_samples, max(1, n_positions // math.prod(data.sample_shape[1:])))
+    n_positions //= max(1, n_replicas) * math.prod(data.sample_shape[1:])
+    size = min(n_samples, max(1, n_positions))
     batches, y = (
         (data.validation_batches(size), data.y_val) if part == "val" else (data.test_batches(size), data.y_test)
     )
-    loss = torch.zeros((), dtype=torch.float64, device=data.device)
+    loss_of = replica_losses if n_replicas else mean_loss
+    loss = torch.zeros((n_replicas,) if n_replicas else (), dtype=torch.float64, device=data.device)
     hits: Tensor | float = 0.0
     with torch.inference_mode():
         for inputs, targets in batches:
             with cast():
                 output = model(inputs)
             output = output.to(data.dtype)
-            loss.add_(LOSSES[data.task](output, targets), alpha=len(targets))
+            loss.add_(loss_of(output, targets, data.task), alpha=len(targets))
             hits = hits + _hits(output, targets, data.task)
-        score = _r2(hits, y) if data.task == "regression" else torch.as_tensor(hits) / y.numel()
+        n_answers = y.numel() // max(1, n_replicas)
+        score = _r2(hits, y) if data.task == "regression" else torch.as_tensor(hits) / n_answers
         return {"loss": (loss / len(y)).to(data.dtype), SCORES[data.task]: score.to(data.dtype)}
+
+
+def mean_loss(output: Tensor, targets: Tensor, task: Task) -> Tensor:
+    """The mean loss over a batch, 0-d."""
+    return LOSSES[task](output, targets)
+
+
+def replica_losses(output: Tensor, targets: Tensor, task: Task) -> Tensor:
+    """The mean loss of each replica over its batch, ``(n_replicas,)``.
+
+    Args:
+        output: ``(n, n_replicas, outputs)``.
+        targets: ``(n, n_replicas)`` or, as floats, ``(n, n_replicas, outputs)``.
+        task: What they are.
+    """
+    each = LOSSES[task](output.flatten(0, 1), targets.flatten(0, 1), reduction="none")
+    return each.view(*output.shape[:2], -1).mean((0, 2))
 
 
 def autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager[object]]:
@@ -92,9 +143,9 @@ def autocast(precision: str, device: torch.device) -> Callable[[], AbstractConte
 def _hits(output: Tensor, targets: Tensor, task: Task) -> Tensor:
     """What adds up to the task's score: right answers, or the squared error of each output."""
     if task == "classification":
-        return (output.argmax(1) == targets).sum(dtype=torch.float64)
+        return (output.argmax(-1) == targets).sum(0, dtype=torch.float64)
     if task == "multilabel":
-        return ((output > 0) == (targets > 0.5)).sum(dtype=torch.float64)
+        return ((output > 0) == (targets > 0.5)).sum((0, -1), dtype=torch.float64)
     return (output.double() - targets.double()).square().sum(0)
 
 
@@ -103,11 +154,12 @@ def _r2(residual: Tensor | float, y: Tensor) -> Tensor:
     total = (y.double() - y.double().mean(0)).square().sum(0)
     residual = torch.as_tensor(residual, device=y.device)
     constant = torch.where(residual == 0, 1.0, 0.0).to(total)
-    return torch.where(total > 0, 1 - residual / total, constant).mean()
+    return torch.where(total > 0, 1 - residual / total, constant).mean(-1)
 
 
 @contextmanager
-def _evaluation_mode(model: nn.Module) -> Iterator[None]:
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put a model into evaluation mode inside; afterwards each layer has its own mode back."""
     modes = {layer: layer.training for layer in model.modules()}
     model.eval()
     try:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -18,16 +16,13 @@ from ordersearch.training.augment import require_images
 from ordersearch.training.batch_norm import batch_norm_momentum
 from ordersearch.training.evaluation import DTYPES, SCORES, evaluate
 from ordersearch.training.layout import put_channels_last
-from ordersearch.training.module import TensorModule, WholeEpoch
+from ordersearch.training.module import TensorModule
 from ordersearch.training.pruning import PruningCallback, missing_metric
 from ordersearch.training.seeds import kept_generators
 from ordersearch.training.settings import TrainingSettings
-from ordersearch.training.trainer import build_trainer, kept_signals, plain_interrupts, quiet
+from ordersearch.training.trainer import TURN, train_epochs
 
 __all__ = ["FitResult", "evaluate", "fit"]
-
-# Dropout draws from the process's generator: two fits at once would draw from each other's noise.
-_TURN = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +87,18 @@ def fit(
         KeyboardInterrupt: The user interrupted; Lightning's way of exiting the process is undone.
     """
     started = time.perf_counter()
-    _require_metric(settings.metric, data)
-    _require_samples(data)
-    require_images(settings.augment, data.sample_shape)
+    require_trainable(data, settings)
     device = torch.device(settings.device)
     n_parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     pruning = PruningCallback(report or _report_nothing, should_prune or _never, settings.metric)
-    with _TURN, ExitStack() as stack:
-        _place(model, device, settings)
+    with TURN, ExitStack() as stack:
+        place(model, settings)
         stack.enter_context(batch_norm_momentum(model, settings.batch_norm_momentum))
         stack.enter_context(kept_generators(device))
         placed = data.to(device, dtype=DTYPES[settings.precision], channels_last=settings.channels_last)
         opened = stack.enter_context(placed.opened())
         module = TensorModule(model, opened, settings=settings, learning_rate=learning_rate, seed=seed)
-        _train(module, settings, [pruning])
+        train_epochs(module, [model], settings, [pruning])
     return FitResult(
         pruned=pruning.pruned,
         history=tuple(module.history),
@@ -115,45 +108,29 @@ def fit(
     )
 
 
-def _train(module: TensorModule, settings: TrainingSettings, callbacks: list[Any]) -> None:
-    """Run Lightning on a module, then take apart what would keep its network alive or changed."""
-    network = module.network
-    modes = {layer: layer.training for layer in network.modules()}
-    # Lightning's loop switches gradients on, for the whole process and for good.
-    with torch.enable_grad(), quiet(), kept_signals() as put_back_signals:
-        trainer = build_trainer(max_epochs=settings.max_epochs, device=settings.device, callbacks=callbacks)
-        module.before_first_epoch = put_back_signals
-        try:
-            with plain_interrupts(trainer):
-                trainer.fit(module, WholeEpoch(), WholeEpoch())
-        finally:
-            module.release()
-            trainer.strategy.optimizers = []
-            network.zero_grad(set_to_none=True)
-            # Lightning leaves every model on the CPU.
-            network.to(settings.device)
-            for layer, mode in modes.items():
-                layer.training = mode
-
-
-def _place(model: nn.Module, device: torch.device, settings: TrainingSettings) -> None:
-    model.to(device, DTYPES[settings.precision])
+def place(model: nn.Module, settings: TrainingSettings) -> None:
+    """Move a model to where, and into the dtype and layout in which, it is trained."""
+    model.to(settings.device, DTYPES[settings.precision])
     if settings.channels_last:
         put_channels_last(model)
 
 
-def _require_metric(metric: str, data: Split) -> None:
+def require_trainable(data: Split, settings: TrainingSettings) -> None:
+    """Nothing when these samples can be trained on with these settings.
+
+    Raises:
+        MissingMetricError: The settings' metric is not one that this task logs.
+        DataError: There are too few samples, or what is to be augmented are no images.
+    """
     logged = ("train/loss", "val/loss", f"val/{SCORES[data.task]}")
-    if metric not in logged:
-        raise missing_metric(metric, logged)
-
-
-def _require_samples(data: Split) -> None:
+    if settings.metric not in logged:
+        raise missing_metric(settings.metric, logged)
     if data.n_train < 2 or data.n_val < 1:
         raise DataError(
             f"The split has {data.n_train} samples to train on and {data.n_val} to validate on, but a "
             "training needs at least 2 and 1: bring more samples, or hold fewer out."
         )
+    require_images(settings.augment, data.sample_shape)
 
 
 def _report_nothing(_value: float, _step: int) -> None:

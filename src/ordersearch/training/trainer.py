@@ -11,11 +11,49 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+import torch
+from torch import nn
+
+from ordersearch.training.epochs import EpochModule, WholeEpoch
 from ordersearch.training.framework import pl
+from ordersearch.training.settings import TrainingSettings
+
+# Dropout draws from the process's generator: two fits at once would draw from each other's noise.
+TURN = threading.RLock()
 
 # Whichever of the two packages was imported last has its name on the notices of both.
 _LOGGERS = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def train_epochs(
+    module: EpochModule, networks: Sequence[nn.Module], settings: TrainingSettings, callbacks: Sequence[Any] = ()
+) -> None:
+    """Run Lightning on a module, then take apart what would keep its networks alive or changed.
+
+    Args:
+        module: What is trained.
+        networks: The networks that it trains, which get their modes back.
+        settings: How it is trained.
+        callbacks: Lightning callbacks.
+    """
+    modes = {layer: layer.training for network in networks for layer in network.modules()}
+    # Lightning's loop switches gradients on, for the whole process and for good.
+    with torch.enable_grad(), quiet(), kept_signals() as put_back_signals:
+        trainer = build_trainer(max_epochs=settings.max_epochs, device=settings.device, callbacks=callbacks)
+        module.before_first_epoch = put_back_signals
+        try:
+            with plain_interrupts(trainer):
+                trainer.fit(module, WholeEpoch(), WholeEpoch())
+        finally:
+            module.release()
+            trainer.strategy.optimizers = []
+            for network in networks:
+                network.zero_grad(set_to_none=True)
+                # Lightning leaves every model on the CPU.
+                network.to(settings.device)
+            for layer, mode in modes.items():
+                layer.training = mode
 
 
 def build_trainer(*, max_epochs: int, device: str, callbacks: Sequence[Any]) -> pl.Trainer:
