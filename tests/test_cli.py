@@ -296,7 +296,7 @@ def test_a_search_of_which_every_trial_diverges_says_so(run: Run, tmp_path: Path
     (tmp_path / "wild.yaml").write_text("roles: {conv: {orders: [conv > leaky_relu]}}\nnuisance: {lr: [1e+6]}")
     ended = run("few.npz", "--space", "wild.yaml", "--max-epochs", "8")
     assert ended.code == 1
-    assert "No trial was completed (1 diverged)" in ended.out
+    assert "No trial was completed (1 diverged, 1 pruned)" in ended.out
 
 
 def test_a_timeout_is_kept_to_and_told(run: Run) -> None:
@@ -332,7 +332,7 @@ def test_help_and_version_need_no_torch() -> None:
 def test_a_stopped_or_killed_search_loses_no_run(tmp_path: Path, ending: signal.Signals) -> None:
     command = [sys.executable, "-m", "ordersearch", "digits", "--quiet", "--confirm", "off", "--trials"]
     with subprocess.Popen(
-        [*command, "9", "--max-epochs", "4"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*command, "90", "--max-epochs", "4"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as search:
         journal, deadline = tmp_path / "runs" / "digits-conv" / "study.journal", time.monotonic() + 120
         while time.monotonic() < deadline and (
@@ -349,7 +349,8 @@ def test_a_stopped_or_killed_search_loses_no_run(tmp_path: Path, ending: signal.
     assert "running" not in {row["state"] for row in rows}
     trained = [row["reference"] for row in rows if row["state"] in ("complete", "pruned")]
     assert trained.count("convention") == 1
-    assert len({row["setting"] for row in rows if row["state"] in ("complete", "pruned")}) == 9
+    ended = [(row["setting"], row["seed"], row["state"]) for row in rows if row["state"] in ("complete", "pruned")]
+    assert len(ended) == len(set(ended)) == 9
 
 
 def test_ctrl_c_leaves_a_search_that_the_same_command_goes_on_with(tmp_path: Path) -> None:

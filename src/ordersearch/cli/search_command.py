@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ordersearch.cli.confirming import Confirming, confirm, unfinished_confirmation
-from ordersearch.cli.interrupts import put_off
+from ordersearch.cli.interrupts import put_off, reminder
 from ordersearch.cli.printing import console_of, observer_on, print_found, print_plan, print_start
 from ordersearch.data import load_dataset
 from ordersearch.errors import OrdersearchError, without_password
@@ -155,7 +155,7 @@ def _run(options: SearchOptions) -> int:
     n_trials, n_expected = _planned_trials(study, search, trainer, options.trials, timeout)
     is_confirmed = options.confirm != "off"
     print_plan(console, search, n_trials, timeout, ready.location, is_confirmed=is_confirmed)
-    observers = [] if options.quiet else [observer_on(console)]
+    observers = [reminder(), *([] if options.quiet else [observer_on(console)])]
     unfinished = unfinished_confirmation(search, storage, options, ready.baseline) if is_confirmed else None
     if unfinished and timeout is None and not has_trained(study, n_trials):
         unfinished = None
@@ -167,7 +167,7 @@ def _run(options: SearchOptions) -> int:
         n_expected=n_expected,
         timeout=None if timeout is None else timeout * share,
         trainer=trainer,
-        observers=[] if unfinished else observers,
+        observers=observers[:1] if unfinished else observers,
     )
     if unfinished and timeout is not None:
         result = replace(result, ended="unfinished")
