@@ -97,13 +97,13 @@ def test_the_order_of_rows_never_matters() -> None:
 
 @pytest.mark.parametrize(
     ("max_epochs", "n_trials", "expected"),
-    [(16, 60, 2), (30, None, 5), (2, 60, 1), (1, 60, None), (16, 11, None), (5, 12, 1)],
+    [(16, 60, 2), (30, None, 5), (2, 60, 1), (1, 60, None), (16, 11, None), (5, 12, 1), (16, 99, 2), (16, 100, None)],
 )
 def test_a_probe_is_a_sixth_of_a_training(max_epochs: int, n_trials: int | None, expected: int | None) -> None:
-    assert probe_epochs(max_epochs, n_trials) == expected
+    assert probe_epochs(max_epochs, n_trials, 100) == expected
 
 
 def test_a_mean_trial_takes_less_the_more_there_is_to_probe() -> None:
-    shares = [mean_share(16, 60, n_settings) for n_settings in (5, 20, 40, 1000)]
+    shares = [mean_share(16, 60, n_settings, 3) for n_settings in (5, 21, 40, 1000)]
     assert shares == sorted(shares, reverse=True)
-    assert 1 / 8 < shares[-1] < shares[0] < 1
+    assert 1 / 8 < shares[-1] < shares[1] < shares[0] == 1

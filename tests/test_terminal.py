@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from optuna.storages import InMemoryStorage
 from rich.console import Console
 
 from ordersearch.report.terminal import LiveScreen, PlainLines, duration, result_table, savings_line, states_line
+from ordersearch.space import SearchSpace
 from ordersearch.study import Search, SearchResult
 from ordersearch.study.outputs import counts, verdict
 from tests.searches import small_search, small_space
@@ -88,6 +90,17 @@ def test_plain_lines_tell_each_trial(tmp_path: Path) -> None:
     assert lines[0].startswith("[1/2, 0:0")
     assert "trial 0 complete 0." in lines[0] or "trial 0 complete 1." in lines[0] or "trial 0 complete 2." in lines[0]
     assert lines[0].endswith("conv > batch_norm > max_pool > relu")
+
+
+def test_plain_lines_tell_what_a_probe_came_to(tmp_path: Path) -> None:
+    screen = console(terminal=False)
+    search = small_search(SearchSpace.load("conv"))
+    search.run(search.open_study(InMemoryStorage()), n_trials=2, n_expected=40, observers=[PlainLines(screen)])
+    lines = printed(screen).splitlines()
+    assert [re.sub(r" at \d+\.\d+ ", " at X ", line.partition("trial ")[2].partition(":")[0]) for line in lines] == [
+        "0 pruned at X after epoch 1",
+        "1 pruned at X after epoch 1",
+    ]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.2, "0:00"), (59.6, "1:00"), (3599.9, "1:00:00")])

@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -250,13 +251,14 @@ def _planned_trials(
 
     if asked is not None:
         return asked, asked
+    planned = partial(planned_trials, trainer, search.space, split=search.seed, max_seeds=search.max_seeds)
     if timeout is not None:
         most = search.space.n_settings * search.max_seeds
-        return None, planned_trials(trainer, search.space, split=search.seed, budget_seconds=timeout, most=most)
+        return None, planned(budget_seconds=timeout, most=most)
     if Attribute.N_TRIALS not in study.user_attrs:
-        study.set_user_attr(Attribute.N_TRIALS, planned_trials(trainer, search.space, split=search.seed))
-    planned: int = study.user_attrs[Attribute.N_TRIALS]
-    return planned, planned
+        study.set_user_attr(Attribute.N_TRIALS, planned())
+    kept: int = study.user_attrs[Attribute.N_TRIALS]
+    return kept, kept
 
 
 def resume_command(options: SearchOptions) -> str:

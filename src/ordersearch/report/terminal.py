@@ -110,10 +110,17 @@ class PlainLines(Observer):
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._metric = ""
+
+    def search_started(self, search: Search, progress: Progress) -> None:
+        """Take note of what probes are judged by."""
+        self._metric = search.training.metric
 
     def trial_finished(self, run: Run, progress: Progress) -> None:
         """Print what it came to, and where the search stands."""
         value = f" {run.value:.4g}" if run.value is not None else f" {run.reason}" if run.reason else ""
+        if run.state is State.PRUNED and self._metric in run.metrics:
+            value = f" at {run.metrics[self._metric]:.4g} after epoch {run.n_epochs}"
         left = "" if progress.seconds_left is None else f", {duration(progress.seconds_left)} left"
         done = f"[{progress.n_trained}/{progress.n_trials or '?'}{left}]"
         self._console.print(

@@ -23,30 +23,31 @@ FEWEST_TRIALS = 12
 Runs = Mapping[str, Sequence[Run]]
 
 
-def probe_epochs(max_epochs: int, n_trials: int | None) -> int | None:
+def probe_epochs(max_epochs: int, n_trials: int | None, n_runs: int) -> int | None:
     """After how many epochs a setting's first training stops unless it is promoted; None where nothing is probed.
 
     Args:
         max_epochs: Of a whole training.
         n_trials: How many trials there will be, or None for no limit.
+        n_runs: How many runs there are in all: every setting with every seed.
 
     Example:
-        >>> probe_epochs(16, 60), probe_epochs(2, 60), probe_epochs(1, 60), probe_epochs(16, 3)
+        >>> probe_epochs(16, 60, 500), probe_epochs(2, 60, 500), probe_epochs(16, 3, 500), probe_epochs(16, 60, 27)
         (2, 1, None, None)
     """
-    if max_epochs < 2 or (n_trials is not None and n_trials < FEWEST_TRIALS):
+    if max_epochs < 2 or (n_trials is not None and not FEWEST_TRIALS <= n_trials < n_runs):
         return None
     return max(1, max_epochs // PROBE_SHARE)
 
 
-def mean_share(max_epochs: int, n_trials: int, n_settings: int) -> float:
+def mean_share(max_epochs: int, n_trials: int, n_settings: int, max_seeds: int) -> float:
     """Which share of a whole training a mean trial takes, when so many trials meet so many settings.
 
     Example:
-        >>> round(mean_share(16, 60, 174), 2), round(mean_share(16, 60, 12), 2), mean_share(16, 3, 174)
-        (0.36, 0.82, 1.0)
+        >>> round(mean_share(16, 60, 174, 3), 2), round(mean_share(16, 60, 28, 3), 2), mean_share(16, 60, 12, 3)
+        (0.36, 0.59, 1.0)
     """
-    probed = probe_epochs(max_epochs, n_trials)
+    probed = probe_epochs(max_epochs, n_trials, n_settings * max_seeds)
     if probed is None:
         return 1.0
     # A quarter of those probed are trained whole, and a quarter of these with two seeds more.

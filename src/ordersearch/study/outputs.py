@@ -141,7 +141,8 @@ def verdict(search: Search, result: SearchResult) -> str:
     usual = next((place for place in result.places if first and names.get(place.order) == first), None)
     if usual is best:
         sentence += f"; that is the {first}"
-    elif usual is not None:
+    elif usual is not None and usual.n_runs == best.n_runs:
+        # Over other seeds its mean would be no measure.
         sentence += f", against {usual.mean:.4g} of the {first}"
     seeds = "1 seed" if best.n_runs == 1 else f"{best.n_runs} seeds"
     return f"{sentence}; from {seeds} and one split, without confirmation, so a small lead may be noise."

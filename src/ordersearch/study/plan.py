@@ -80,7 +80,13 @@ def planned_epochs(n_train: int, sizes: Sequence[int] = ()) -> int:
 
 
 def planned_trials(
-    trainer: Trainer, space: SearchSpace, *, split: int, budget_seconds: float = BUDGET_SECONDS, most: int = MOST_TRIALS
+    trainer: Trainer,
+    space: SearchSpace,
+    *,
+    split: int,
+    max_seeds: int,
+    budget_seconds: float = BUDGET_SECONDS,
+    most: int = MOST_TRIALS,
 ) -> int:
     """How many trials fill the budget here, at least 12, at most ``most``: from a short training's measured speed."""
     seconds = trial_seconds(trainer, space, split=split)
@@ -88,8 +94,11 @@ def planned_trials(
         return FEWEST_TRIALS
     n_whole = budget_seconds / seconds
     max_epochs, n_settings = trainer.training.max_epochs, space.n_settings
-    fitting = (n for n in range(most, FEWEST_TRIALS, -1) if n * mean_share(max_epochs, n, n_settings) <= n_whole)
-    return next(fitting, FEWEST_TRIALS)
+
+    def cost(n: int) -> float:
+        return n * mean_share(max_epochs, n, n_settings, max_seeds)
+
+    return next((n for n in range(most, FEWEST_TRIALS, -1) if cost(n) <= n_whole), FEWEST_TRIALS)
 
 
 def trial_seconds(trainer: Trainer, space: SearchSpace, *, split: int) -> float | None:

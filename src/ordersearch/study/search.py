@@ -142,7 +142,9 @@ class Search:
             trainer,
             seed=self.seed,
             max_seeds=self.max_seeds,
-            probe_epochs=probe_epochs(self.training.max_epochs, sampler.n_trials),
+            probe_epochs=probe_epochs(
+                self.training.max_epochs, sampler.n_trials, self.space.n_settings * self.max_seeds
+            ),
             worker=worker_name(),
             on_epoch=watch.epoch_finished,
             reused=sampler.n_reused,
