@@ -30,14 +30,15 @@ class Part(NamedTuple):
     """A file of the table: which rates, learning rates and seeds each order is trained with."""
 
     name: str
+    data: tuple[str, ...]
     rates: tuple[float, ...]
     learning_rates: tuple[float, ...]
     n_seeds: int
 
 
 PARTS = (
-    Part("orders", (0.2,), (0.01,), 30),
-    Part("rates", (0.1, 0.2, 0.4), (0.003, 0.01, 0.03), 3),
+    Part("orders", ("fashion_mnist", "cifar10"), (0.2,), (0.01,), 30),
+    Part("rates", ("fashion_mnist",), (0.1, 0.2, 0.4), (0.003, 0.01, 0.03), 1),
 )
 
 
@@ -50,13 +51,13 @@ class Wanted(NamedTuple):
     seed: int
 
 
-def wanted(part: Part, data_names: list[str]) -> Iterator[Wanted]:
+def wanted(part: Part) -> Iterator[Wanted]:
     """The trainings of a part, seed by seed, so that what is there first is of use by itself."""
     from ordersearch import SearchSpace
 
     classes = [order for order in SearchSpace.load("conv").orders() if order.ops[0].role == "weight"]
     for seed in range(part.n_seeds):
-        for data in data_names:
+        for data in part.data:
             for learning_rate in part.learning_rates:
                 for order in classes:
                     for text in dict.fromkeys(str(order.at_rate(rate)) for rate in part.rates):
@@ -68,7 +69,7 @@ def train(parts: list[Part], paths: dict[str, str], out: Path, shard: tuple[int,
     trainers = {name: _trainer(name, path) for name, path in paths.items()}
     done = {_key(record) for record in read_records(out)}
     mine, of = shard
-    every = dict.fromkeys(run for part in parts for run in wanted(part, list(paths)))
+    every = dict.fromkeys(run for part in parts for run in wanted(part))
     todo = [run for n, run in enumerate(every) if n % of == mine and run not in done]
     with (out / f"shard-{mine}-of-{of}.jsonl").open("a") as file:
         for n, run in enumerate(todo):
@@ -141,10 +142,9 @@ SCORES = ("test/loss", "test/accuracy", "repaired/loss", "repaired/accuracy")
 def pack(out: Path) -> None:
     """Write a row a training, in the order in which they were wanted, whoever trained them and when."""
     records = {_key(record): record for record in read_records(out)}
-    data_names = list(dict.fromkeys(sorted(run.data for run in records)))
     PACKED.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
-        rows = [_row(records[run]) for run in wanted(part, data_names) if run in records]
+        rows = [_row(records[run]) for run in wanted(part) if run in records]
         if not rows:
             continue
         text = io.StringIO()
@@ -154,7 +154,7 @@ def pack(out: Path) -> None:
         path = PACKED / f"{part.name}.csv.gz"
         # No time in the header: the same trainings give the same bytes.
         path.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
-        n_wanted = sum(1 for _ in wanted(part, data_names))
+        n_wanted = sum(1 for _ in wanted(part))
         cpu = sorted(float(row["cpu_seconds"]) for row in rows if row["cpu_seconds"])
         print(
             f"{path.name}: {len(rows)} of {n_wanted} trainings, {path.stat().st_size / 1000:.0f} kB; core-seconds "

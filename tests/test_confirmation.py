@@ -11,21 +11,28 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, InMemoryStorage
 
 from ordersearch.errors import ShapeError, SpaceError, StudyMismatchError
 from ordersearch.networks import build_network
 from ordersearch.objective import ConfirmingObjective, Setting, Trainer, TrialFailed
-from ordersearch.results import Attribute, Run, State, distinct_runs, read_runs
+from ordersearch.results import Attribute, Run, State, class_name, distinct_runs, read_runs
 from ordersearch.space import SearchSpace
 from ordersearch.spec import BlockSpec
 from ordersearch.study import Observer, Progress, Search, SearchResult
-from ordersearch.study.baseline import default_baseline, parse_baseline, searched_baseline, tuned_baseline
+from ordersearch.study.baseline import (
+    baseline_settings,
+    default_baseline,
+    parse_baseline,
+    tuned_baseline,
+    untried_settings,
+)
 from ordersearch.study.confirmation import Confirmation, last_confirmation
 from ordersearch.study.finalists import Finalist, finalists
 from ordersearch.study.opening import worker_name
 from ordersearch.study.storage import open_storage, quiet_optuna
 from ordersearch.study.verdict import verdict_of
+from ordersearch.training.settings import TrainingSettings
 from tests.searches import small_search, small_space
 
 CONVENTION = "conv > batch_norm > relu > max_pool"
@@ -49,8 +56,10 @@ def searched(space: SearchSpace, storage: BaseStorage) -> tuple[Search, SearchRe
 
 
 def baseline_of(search: Search, result: SearchResult) -> Finalist:
-    found = searched_baseline(search, result, default_baseline(search, result))
-    assert found is not None
+    blocks = default_baseline(search, result)
+    assert untried_settings(baseline_settings(search, blocks)[0], result, search) == []
+    found, ended = tuned_baseline(search, result, blocks, trainer_of(search), InMemoryStorage())
+    assert ended == "done"
     return found
 
 
@@ -286,8 +295,8 @@ def test_the_users_own_order_may_be_outside_of_the_space(
 ) -> None:
     search, result = searched
     own = parse_baseline("conv > gelu > max_pool", search)
-    assert searched_baseline(search, result, own) is None
-    baseline, ended = tuned_baseline(search, own, trainer_of(search), storage)
+    assert len(untried_settings(baseline_settings(search, own)[0], result, search)) == 2
+    baseline, ended = tuned_baseline(search, result, own, trainer_of(search), storage)
     values = {lr: tuned_value(search, own, lr) for lr in (0.003, 0.01)}
     assert (ended, baseline.setting.learning_rate) == ("done", min(values, key=values.__getitem__))
     chosen = finalists(result, baseline, n_challengers=1)
@@ -305,11 +314,27 @@ def test_the_users_own_order_may_be_outside_of_the_space(
 def test_tuning_the_baseline_leaves_the_test_part_alone(
     searched: tuple[Search, SearchResult], storage: BaseStorage
 ) -> None:
-    search, _ = searched
-    tuned_baseline(search, parse_baseline("conv > gelu > max_pool", search), trainer_of(search), storage)
+    search, result = searched
+    tuned_baseline(search, result, parse_baseline("conv > gelu > max_pool", search), trainer_of(search), storage)
     (name,) = [name for name in optuna.get_all_study_names(storage) if "-baseline-" in name]
     runs = read_runs(optuna.load_study(study_name=name, storage=storage))
     assert [sorted(run.metrics) for run in runs] == [["train/loss", "val/accuracy", "val/loss"]] * 2
+
+
+def test_a_baseline_that_was_only_probed_is_tuned_like_the_others(storage: BaseStorage) -> None:
+    search = small_search(SearchSpace.load("conv"), training=TrainingSettings(max_epochs=4, batch_size=64))
+    result = search.run(search.open_study(storage), n_trials=7, n_expected=60)
+    blocks = default_baseline(search, result)
+    order = class_name(blocks)
+    assert {run.state for run in result.runs if run.order == order} == {State.PRUNED}
+    baseline, ended = tuned_baseline(search, result, blocks, trainer_of(search), storage)
+    (name,) = [name for name in optuna.get_all_study_names(storage) if "-baseline-" in name]
+    runs = read_runs(optuna.load_study(study_name=name, storage=storage))
+    assert {(run.state, run.seed, run.split, run.order) for run in runs} == {(State.COMPLETE, 0, 0, order)}
+    assert len({run.setting for run in runs}) == len(runs) == 6, "two dropout rates, three learning rates"
+    best = min(runs, key=lambda run: run.value or 9.0)
+    assert (ended, baseline.setting.digest) == ("done", best.setting)
+    assert (baseline.name, baseline.rates) == ("convention", "searched")
 
 
 def tuned_value(search: Search, blocks: Mapping[str, BlockSpec], learning_rate: float) -> float:

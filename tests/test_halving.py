@@ -8,14 +8,14 @@ import random
 import pytest
 
 from ordersearch.results import Run, State
-from ordersearch.study.halving import FEWEST_PROBED, Halving, mean_share, probe_epochs
+from ordersearch.study.halving import FEWEST_PROBED, Halving, is_probing, mean_share
 
-HALVING = Halving("val/loss", minimise=True, seed=0, max_seeds=3)
+HALVING = Halving("val/loss", minimise=True, seed=0, max_seeds=3, probe_epochs=2)
 
 
-def probe(digest: str, value: float, *, seed: int = 0) -> Run:
+def probe(digest: str, value: float, *, seed: int = 0, n_epochs: int = 2) -> Run:
     metrics = {"val/loss": value, "val/accuracy": 1 - value}
-    return Run(0, State.PRUNED, {}, {"conv": f"conv > {digest}"}, digest, 0.01, seed=seed, metrics=metrics)
+    return Run(0, State.PRUNED, {}, {}, digest, 0.01, seed=seed, metrics=metrics, n_epochs=n_epochs)
 
 
 def whole(digest: str, value: float, *, seed: int = 0) -> Run:
@@ -53,7 +53,7 @@ def test_the_best_quarter_of_those_trained_whole_gets_further_seeds_first() -> N
 
 
 def test_accuracies_are_maximised() -> None:
-    halving = Halving("val/accuracy", minimise=False, seed=0, max_seeds=3)
+    halving = Halving("val/accuracy", minimise=False, seed=0, max_seeds=3, probe_epochs=2)
     assert halving.promoted(by_setting(*PROBES)) == "a"
 
 
@@ -82,13 +82,14 @@ def test_without_new_settings_the_better_half_comes_first_then_the_probed_then_t
         asked.append(digest)
         n_seeds = sum(run.setting == digest and run.state is State.COMPLETE for run in runs)
         runs.append(whole(digest, 0.45, seed=n_seeds))
-    assert asked[:4] == ["q", "q", "r", "r"]
+    assert asked[:4] == ["q", "q", "r", "r"], "the better half of four"
     assert asked.index("a") < asked.index("s")
     assert len(asked) == 7 * 3 - 4, "every setting has had its three seeds"
 
 
 def test_the_order_of_rows_never_matters() -> None:
-    runs = [*PROBES, whole("a", 0.05), whole("c", 0.04)]
+    runs = [*PROBES, *(whole(name, value) for name, value in (("a", 0.05), ("x", 0.3), ("y", 0.4), ("c", 0.06)))]
+    runs += [whole("a", 0.2, seed=1), whole("a", 0.2, seed=2)]
     for seed in range(10):
         random.Random(seed).shuffle(runs)
         assert HALVING.promoted(by_setting(*runs)) == "b"
@@ -96,11 +97,28 @@ def test_the_order_of_rows_never_matters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("max_epochs", "n_trials", "expected"),
-    [(16, 60, 2), (30, None, 5), (2, 60, 1), (1, 60, None), (16, 11, None), (5, 12, 1), (16, 99, 2), (16, 100, None)],
+    ("max_epochs", "n_trials", "n_settings", "expected"),
+    [
+        (16, 60, 100, True),
+        (16, None, 8, True),
+        (2, 60, 100, True),
+        (1, 60, 100, False),
+        (16, 23, 100, False),
+        (16, 24, 100, True),
+        (16, 299, 100, True),
+        (16, 300, 100, False),
+        (16, 60, 7, False),
+    ],
 )
-def test_a_probe_is_a_sixth_of_a_training(max_epochs: int, n_trials: int | None, expected: int | None) -> None:
-    assert probe_epochs(max_epochs, n_trials, 100) == expected
+def test_settings_are_probed_where_not_all_can_be_trained_with_every_seed(
+    max_epochs: int, n_trials: int | None, n_settings: int, expected: bool
+) -> None:
+    assert is_probing(max_epochs, n_trials, n_settings, 3) is expected
+
+
+def test_what_was_pruned_at_another_epoch_is_no_probe() -> None:
+    old = probe("z", 0.01, n_epochs=10)
+    assert HALVING.promoted(by_setting(*PROBES, old)) == "a"
 
 
 def test_a_mean_trial_takes_less_the_more_there_is_to_probe() -> None:

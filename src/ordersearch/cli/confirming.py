@@ -144,14 +144,16 @@ def _plan(given: Confirming) -> tuple[int, int] | None:
 
 
 def _baseline(given: Confirming, console: Console) -> tuple[Finalist, str]:
-    """The baseline at its best setting of the search; at the best learning rate found now, where that has none."""
-    from ordersearch.study.baseline import default_baseline, searched_baseline, tuned_baseline
+    """The baseline at the best of its settings; those that the search did not train whole are trained now."""
+    from ordersearch.study.baseline import baseline_settings, default_baseline, tuned_baseline, untried_settings
 
     search, blocks = given.search, given.baseline or default_baseline(given.search, given.result)
-    if searched := searched_baseline(search, given.result, blocks):
-        return searched, "done"
-    console.print("Your order was not in the search: trained once at each learning rate.", markup=False, soft_wrap=True)
-    return tuned_baseline(search, blocks, given.trainer, given.storage, timeout=given.timeout)
+    settings, _ = baseline_settings(search, blocks)
+    untried = untried_settings(settings, given.result, search)
+    if untried:
+        told = f"Your order is trained once at each of its {len(settings)} settings; {len(untried)} are left."
+        console.print(told, markup=False, soft_wrap=True)
+    return tuned_baseline(search, given.result, blocks, given.trainer, given.storage, timeout=given.timeout)
 
 
 def written(

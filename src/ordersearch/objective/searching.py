@@ -86,6 +86,8 @@ class Objective:
         kept = trial.user_attrs
         if Attribute.SEED in kept:
             return kept[Attribute.SEED], kept.get(Attribute.SPLIT, self.seed)
+        if kept.get(Attribute.REFERENCE) and any(run.state in TRAINED for run in runs):
+            raise DuplicateError("another reference is this network")
         seed = next_seed(runs, self.seed, self.max_seeds)
         if seed is None:
             raise DuplicateError("another worker has this run, or had it")

@@ -14,14 +14,14 @@ from ordersearch.advice.catalogue import CATALOGUE
 from ordersearch.errors import SpaceError
 from ordersearch.networks import build_network
 from ordersearch.objective import Setting, Trainer
-from ordersearch.ranking import Place
 from ordersearch.results import Attribute, Run, State, class_name, distinct_runs
 from ordersearch.space.search_space import Blocks
 from ordersearch.spec import BlockSpec
-from ordersearch.study.finalists import AS_WRITTEN, TUNED, Finalist
+from ordersearch.study.finalists import AS_WRITTEN, SEARCHED, TUNED, Finalist
 from ordersearch.study.opening import end_abandoned
 from ordersearch.study.result import SearchResult, reference_names
 from ordersearch.study.run_queue import RunQueue, WantedRun, is_given_up
+from ordersearch.study.sampler import MAX_LISTED
 from ordersearch.study.search import Search
 from ordersearch.study.storage import quiet_optuna, storage_errors
 
@@ -73,42 +73,32 @@ def parse_baseline(text: str, search: Search) -> Blocks:
 
 
 def is_same_baseline(finalist: Finalist, blocks: Blocks, search: Search) -> bool:
-    """Whether a baseline is of these blocks; the rates count where the search did not choose them."""
+    """Whether a baseline is of these blocks; the rates count where the space does not hold them."""
     if finalist.rates in (TUNED, AS_WRITTEN):
-        return finalist.setting.canonical == _settings(search, blocks)[0].canonical
+        own = Setting.of(blocks, search.space.default_nuisance(), search.network)
+        return finalist.setting.canonical == own.canonical
     return finalist.order == class_name(blocks)
 
 
-def searched_baseline(search: Search, result: SearchResult, blocks: Blocks) -> Finalist | None:
-    """The baseline at its best setting of the search; None where the search has trained none of it."""
-    own = class_name(blocks)
-    run = _best_run(search, result, own)
-    return Finalist(Setting.of_run(run), reference_names(result).get(own, ""), is_baseline=True) if run else None
-
-
-def _best_run(search: Search, result: SearchResult, own: str) -> Run | None:
-    """A run of the baseline's best setting: the ranking's, else of those that were pruned the one that went best."""
-    place: Place | None = next((place for place in result.places if place.order == own), None)
-    if place is not None:
-        return result.runs_of(place)[0]
-    sign = 1 if search.direction == "minimize" else -1
-    metric = search.training.metric
-    pruned: Sequence[Run] = [
-        run for run in result.runs if run.state is State.PRUNED and run.order == own and metric in run.metrics
-    ]
-    return min(pruned, key=lambda run: (-run.n_epochs, sign * run.metrics[metric], run.setting), default=None)
-
-
 def tuned_baseline(
-    search: Search, blocks: Blocks, trainer: Trainer, storage: BaseStorage, *, timeout: float | None = None
+    search: Search,
+    result: SearchResult,
+    blocks: Blocks,
+    trainer: Trainer,
+    storage: BaseStorage,
+    *,
+    timeout: float | None = None,
 ) -> tuple[Finalist, str]:
-    """A baseline that the search did not train, at the best of the space's learning rates (and batch sizes).
+    """The baseline at the best of its settings: those of its class in the space, else as written at the space's rates.
 
-    Each is trained once, on the search's own seed and split, and kept: another confirmation finds it there.
+    A search trains whole only what does best, and would judge the baseline by a probe or two. So each of its settings
+    that the search has not trained whole is trained now, on the search's own seed and split, and kept: another
+    confirmation finds it there.
 
     Args:
         search: What was searched.
-        blocks: The order, with its rates as written.
+        result: What came out.
+        blocks: The order.
         trainer: Trains the settings.
         storage: Where the search's study is kept.
         timeout: Seconds after which no further run begins.
@@ -116,28 +106,54 @@ def tuned_baseline(
     Returns:
         The baseline, and ``done``, ``time`` or ``interrupted``.
     """
-    settings = _settings(search, blocks)
+    settings, rates = baseline_settings(search, blocks)
+    name = reference_names(result).get(class_name(blocks), "")
+    sign = 1 if search.direction == "minimize" else -1
+    untried = untried_settings(settings, result, search)
+    runs, ended = _trained(search, untried, trainer, storage, timeout)
+    first = [run for run in (*result.runs, *runs) if (run.seed, run.split) == (search.seed, search.seed)]
+    values = {run.setting: sign * run.value for run in distinct_runs(first) if run.value is not None}
+    tried = [setting for setting in settings if setting.digest in values]
+    if tried:
+        best = min(tried, key=lambda setting: values[setting.digest])
+        return Finalist(best, name, is_baseline=True, rates=rates), ended
+    written = Setting.of(blocks, search.space.default_nuisance(), search.network)
+    return Finalist(written, name, is_baseline=True, rates=rates if len(settings) == 1 else AS_WRITTEN), ended
+
+
+def baseline_settings(search: Search, blocks: Blocks) -> tuple[list[Setting], str]:
+    """The settings that a baseline may take, and whether they are the space's (``searched``) or its own (``tuned``)."""
+    space, network = search.space, search.network
+    points = [dict(zip(space.nuisance, values, strict=True)) for values in itertools.product(*space.nuisance.values())]
+    own = [Setting.of(blocks, point, network) for point in points]
+    if space.n_settings > MAX_LISTED:
+        return own, TUNED
+    nuisance = ({name: float(params[name]) for name in space.nuisance} for params in space.settings())
+    decoded = map(space.decode, space.settings())
+    order = class_name(blocks)
+    same = [Setting.of(b, point, network) for b, point in zip(decoded, nuisance, strict=True) if class_name(b) == order]
+    return (same, SEARCHED) if own[0].canonical in [setting.canonical for setting in same] else (own, TUNED)
+
+
+def untried_settings(settings: Sequence[Setting], result: SearchResult, search: Search) -> list[Setting]:
+    """Those that the search has not trained whole; none where there is nothing to choose."""
+    known = {run.setting for run in distinct_runs(result.runs) if run.seed == search.seed}
+    return [setting for setting in settings if setting.digest not in known] if len(settings) > 1 else []
+
+
+def _trained(
+    search: Search, settings: Sequence[Setting], trainer: Trainer, storage: BaseStorage, timeout: float | None
+) -> tuple[list[Run], str]:
+    """A run of each setting, on the search's own seed and split; and how that ended."""
+    if not settings:
+        return [], "done"
 
     def missing(runs: Sequence[Run]) -> list[WantedRun]:
         over = {run.setting for run in runs if run.state is State.COMPLETE or is_given_up(run, runs)}
         return [WantedRun(setting, search.seed, search.seed) for setting in settings if setting.digest not in over]
 
     study = _open_study(search, storage, settings)
-    runs, ended = RunQueue(study, trainer, timeout=timeout, is_final=False).train(missing)
-    sign = 1 if search.direction == "minimize" else -1
-    values = {run.setting: sign * run.value for run in distinct_runs(runs) if run.value is not None}
-    tried = [setting for setting in settings if setting.digest in values]
-    if not tried:
-        written = Setting.of(blocks, search.space.default_nuisance(), search.network)
-        return Finalist(written, is_baseline=True, rates=AS_WRITTEN), ended
-    best = min(tried, key=lambda setting: values[setting.digest])
-    return Finalist(best, is_baseline=True, rates=TUNED), ended
-
-
-def _settings(search: Search, blocks: Blocks) -> list[Setting]:
-    nuisance = search.space.nuisance
-    points = [dict(zip(nuisance, values, strict=True)) for values in itertools.product(*nuisance.values())]
-    return [Setting.of(blocks, point, search.network) for point in points]
+    return RunQueue(study, trainer, timeout=timeout, is_final=False).train(missing)
 
 
 def _open_study(search: Search, storage: BaseStorage, settings: Sequence[Setting]) -> optuna.Study:

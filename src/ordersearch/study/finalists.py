@@ -25,8 +25,8 @@ class Finalist:
         setting: What is trained.
         name: Of the reference that it is, or empty.
         is_baseline: Whether the others are compared with it.
-        rates: Where its rates come from: ``searched``, ``tuned`` (a baseline that the search did not train: at the best
-            of the space's learning rates) or ``as written``.
+        rates: Where its rates come from: ``searched`` (the best of the space's), ``tuned`` (a baseline that the space
+            does not hold: as written, at the best of the space's learning rates) or ``as written``.
     """
 
     setting: Setting

@@ -17,27 +17,38 @@ PROBE_SHARE = 6
 FEWEST_PROBED = 8
 """Nothing is trained whole before so many were probed: the best of four is no better than chance would have it."""
 
-FEWEST_TRIALS = 12
-"""With fewer trials to come, each is a whole training: there would be hardly one for the probes to choose."""
+FEWEST_TRIALS = 24
+"""With fewer trials to come, each is a whole training: there would be hardly any for the probes to choose."""
 
 Runs = Mapping[str, Sequence[Run]]
 
 
-def probe_epochs(max_epochs: int, n_trials: int | None, n_runs: int) -> int | None:
-    """After how many epochs a setting's first training stops unless it is promoted; None where nothing is probed.
+def probe_epochs(max_epochs: int) -> int:
+    """How many epochs a probe has.
+
+    Example:
+        >>> probe_epochs(16), probe_epochs(5)
+        (2, 1)
+    """
+    return max(1, max_epochs // PROBE_SHARE)
+
+
+def is_probing(max_epochs: int, n_trials: int | None, n_settings: int, max_seeds: int) -> bool:
+    """Whether new settings are probed first: where there are more of them than can be trained whole with every seed.
 
     Args:
         max_epochs: Of a whole training.
         n_trials: How many trials there will be, or None for no limit.
-        n_runs: How many runs there are in all: every setting with every seed.
+        n_settings: How many settings the space has.
+        max_seeds: How many seeds of a setting are trained at most.
 
     Example:
-        >>> probe_epochs(16, 60, 500), probe_epochs(2, 60, 500), probe_epochs(16, 3, 500), probe_epochs(16, 60, 27)
-        (2, 1, None, None)
+        >>> is_probing(16, 60, 174, 3), is_probing(1, 60, 174, 3), is_probing(16, 12, 174, 3), is_probing(16, 60, 20, 3)
+        (True, False, False, False)
     """
-    if max_epochs < 2 or (n_trials is not None and not FEWEST_TRIALS <= n_trials < n_runs):
-        return None
-    return max(1, max_epochs // PROBE_SHARE)
+    if max_epochs < 2 or n_settings < FEWEST_PROBED:
+        return False
+    return n_trials is None or FEWEST_TRIALS <= n_trials < n_settings * max_seeds
 
 
 def mean_share(max_epochs: int, n_trials: int, n_settings: int, max_seeds: int) -> float:
@@ -47,12 +58,11 @@ def mean_share(max_epochs: int, n_trials: int, n_settings: int, max_seeds: int) 
         >>> round(mean_share(16, 60, 174, 3), 2), round(mean_share(16, 60, 28, 3), 2), mean_share(16, 60, 12, 3)
         (0.36, 0.59, 1.0)
     """
-    probed = probe_epochs(max_epochs, n_trials, n_settings * max_seeds)
-    if probed is None:
+    if not is_probing(max_epochs, n_trials, n_settings, max_seeds):
         return 1.0
-    # A quarter of those probed are trained whole, and a quarter of these with two seeds more.
-    n_probes = min(n_settings, n_trials / (1 + 1 / REDUCTION + 2 / REDUCTION**2))
-    return 1 - n_probes / n_trials * (1 - probed / max_epochs)
+    # A quarter of those probed are trained whole, and a quarter of these with the further seeds.
+    n_probes = min(n_settings, n_trials / (1 + 1 / REDUCTION + (max_seeds - 1) / REDUCTION**2))
+    return 1 - n_probes / n_trials * (1 - probe_epochs(max_epochs) / max_epochs)
 
 
 @dataclass(frozen=True)
@@ -68,12 +78,14 @@ class Halving:
         minimise: Whether less of it is better.
         seed: The search's first seed.
         max_seeds: How many seeds of a setting are trained at most.
+        probe_epochs: How many epochs a probe has; what was pruned at another one is no probe.
     """
 
     metric: str
     minimise: bool
     seed: int
     max_seeds: int
+    probe_epochs: int
 
     def promoted(self, runs: Runs) -> str | None:
         """The setting that should be trained further before a new one is tried, or None.
@@ -90,8 +102,9 @@ class Halving:
         """The setting to train further when there is no new one to try; None when all have had their runs."""
         whole, probed = self._whole(runs), self._probed(runs)
         best = self._best_first(whole)
-        better_half = best[: max(2, len(best) // 2)]
         others = [digest for digest in self._best_first(probed) if digest not in whole]
+        # Further seeds of a first few would leave the rest without a rank.
+        better_half = best[: len(best) // 2] if len(best) >= REDUCTION else []
         return next((digest for digest in (*better_half, *others, *best) if self._is_open(runs[digest])), None)
 
     def class_values(self, runs: Runs) -> dict[str, float]:
@@ -118,7 +131,7 @@ class Halving:
         return {
             digest: run.metrics[self.metric]
             for digest, run in self._first_runs(runs, State.PRUNED)
-            if math.isfinite(run.metrics.get(self.metric, math.nan))
+            if run.n_epochs == self.probe_epochs and math.isfinite(run.metrics.get(self.metric, math.nan))
         }
 
     def _first_runs(self, runs: Runs, state: State) -> Iterator[tuple[str, Run]]:

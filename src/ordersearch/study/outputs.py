@@ -124,7 +124,8 @@ def _confirmed_blocks(confirmed: Verdict) -> tuple[RankedBlocks, ...]:
 def verdict(search: Search, result: SearchResult) -> str:
     """The result in one sentence, which claims no more than a search without confirmation can show."""
     if not result.places:
-        return f"No trial was completed ({_why_none(result)}), so no order can be told from another."
+        none = f"No trial was completed ({_why_none(result)}), so no order can be told from another."
+        return f"{none}{_best_probe(search, result)}"
     best, metric = result.places[0], search.training.metric
     run = result.runs_of(best)[0]
     block = in_one_line(run.blocks)
@@ -146,6 +147,17 @@ def verdict(search: Search, result: SearchResult) -> str:
         sentence += f", against {usual.mean:.4g} of the {first}"
     seeds = "1 seed" if best.n_runs == 1 else f"{best.n_runs} seeds"
     return f"{sentence}; from {seeds} and one split, without confirmation, so a small lead may be noise."
+
+
+def _best_probe(search: Search, result: SearchResult) -> str:
+    """What did best in the first few epochs, where nothing was trained whole yet."""
+    metric, sign = search.training.metric, 1 if search.direction == "minimize" else -1
+    probes = [run for run in result.runs if run.state is State.PRUNED and metric in run.metrics]
+    best = min(probes, key=lambda run: (sign * run.metrics[metric], run.trial), default=None)
+    if best is None:
+        return ""
+    after = "1 epoch" if best.n_epochs == 1 else f"{best.n_epochs} epochs"
+    return f" Of the {len(probes)} probed, {in_one_line(best.blocks)!r} had the best {metric} after {after}."
 
 
 def _why_none(result: SearchResult) -> str:

@@ -27,9 +27,10 @@ MAX_LISTED = 20_000
 class DistinctSampler(BaseSampler):
     """Proposes distinct networks: what has earned more training, else a setting that was never tried.
 
-    New settings come in the order of ``candidates``, as long as the search can try all of them or is in its first half;
-    afterwards the wrapped sampler proposes, and is asked again for what was tried already. Every member of a class is
-    the same point for it, so what is learnt of one order is learnt of all that are the same network.
+    New settings come in the order of ``candidates``, as long as the search can try all of them or has tried half as
+    many as it has trials; afterwards the wrapped sampler proposes, and is asked again for what was tried already. Every
+    member of a class is the same point for it, so what is learnt of one order is learnt of all that are the same
+    network.
 
     Args:
         wrapped: Proposes points; any sampler that learns from a flat space.
@@ -101,7 +102,7 @@ class DistinctSampler(BaseSampler):
         return self._proposed(study, trial, search_space, runs, generator) or self._any_listed(runs)
 
     def _listed(self, runs: Mapping[str, list[Run]]) -> dict[str, Any] | None:
-        """The next of the candidates, while all of them can be tried or the first half of the trials lasts."""
+        """The next of the candidates, while all of them can be tried or few were for so many trials."""
         is_early = 2 * len(runs) < (self.n_trials or 0)
         return self._any_listed(runs) if self.is_exhaustive or is_early else None
 

@@ -16,7 +16,7 @@ from ordersearch.objective import Objective, Trainer, TrialFailed
 from ordersearch.results import read_runs
 from ordersearch.seeds import derived_seed
 from ordersearch.space import SearchSpace
-from ordersearch.study.halving import Halving, probe_epochs
+from ordersearch.study.halving import Halving, is_probing, probe_epochs
 from ordersearch.study.observer import Observer
 from ordersearch.study.opening import open_study, worker_name
 from ordersearch.study.result import SearchResult, ranked
@@ -142,9 +142,7 @@ class Search:
             trainer,
             seed=self.seed,
             max_seeds=self.max_seeds,
-            probe_epochs=probe_epochs(
-                self.training.max_epochs, sampler.n_trials, self.space.n_settings * self.max_seeds
-            ),
+            probe_epochs=sampler.halving.probe_epochs if self._is_probing(sampler.n_trials) else None,
             worker=worker_name(),
             on_epoch=watch.epoch_finished,
             reused=sampler.n_reused,
@@ -167,6 +165,9 @@ class Search:
         is_late = watch.timeout is not None and watch.seconds() >= watch.timeout
         return watch.stop_reason(read_runs(study)) or ("time" if is_late else "exhausted")
 
+    def _is_probing(self, n_trials: int | None) -> bool:
+        return is_probing(self.training.max_epochs, n_trials, self.space.n_settings, self.max_seeds)
+
     def _sampler(self, study: optuna.Study, n_expected: int | None) -> DistinctSampler:
         # A resumed search must not draw again what it drew before.
         seed = derived_seed(self.seed, "sampler", len(study.get_trials(deepcopy=False))) % 2**32
@@ -174,7 +175,8 @@ class Search:
         wrapped = optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=len(self.space.references()) + 10, constant_liar=False
         )
-        halving = Halving(self.training.metric, self.direction == "minimize", self.seed, self.max_seeds)
+        training, minimise = self.training, self.direction == "minimize"
+        halving = Halving(training.metric, minimise, self.seed, self.max_seeds, probe_epochs(training.max_epochs))
         return DistinctSampler(wrapped, self.space, halving=halving, n_trials=n_expected)
 
 

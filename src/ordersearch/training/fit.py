@@ -30,7 +30,7 @@ class FitResult:
     """What a training came to.
 
     Attributes:
-        pruned: Whether it was stopped because it could not win.
+        pruned: Whether ``should_prune`` stopped it.
         history: One dictionary for each finished epoch: ``"train/loss"`` (mean over the epoch's samples, in training
             mode, while the weights changed), ``"val/loss"``, ``"val/accuracy"`` or, for regression, ``"val/r2"``
             (in evaluation mode, after the epoch), ``"seconds"``.
