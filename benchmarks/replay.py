@@ -112,7 +112,7 @@ def plain(data: str, replay: int, *, sampler: Sampler, pruner: Pruner, budget: f
     path = Path()
     # By then it proposes what it knows; points that are no block cost nothing and do not count.
     n_most = 3 * budget if encoding != "slots" else 20 * budget
-    while problem.n_epochs < budget * MAX_EPOCHS and len(study.trials) < n_most:
+    while problem.n_epochs < budget * MAX_EPOCHS and len(study.get_trials(deepcopy=False)) < n_most:
         study.optimize(problem, n_trials=1)
         _take_best(path, study, problem, problem.n_epochs / MAX_EPOCHS)
     _claim(path, study, problem, own_order(data, replay))
