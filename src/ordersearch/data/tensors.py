@@ -14,19 +14,15 @@ Task = Literal["classification", "regression", "multilabel"]
 Batches = Iterator[tuple[Tensor, Tensor]]
 
 
-class Split(Protocol):
-    """What a training asks of its samples, wherever they are kept: whole on the device, or read batch by batch.
+class Scored(Protocol):
+    """What a model is scored on: the validation and the test part, wherever they are kept.
 
-    Inputs and targets come on ``device`` and, where they are floats, in ``dtype``; the same split gives the same
-    batches to the last bit, whichever kind it is.
+    Inputs and targets come on ``device`` and, where they are floats, in ``dtype``.
 
     Attributes:
         task: What the targets are, and with them which loss is meant.
         y_val: The targets of the validation part, all of them, on the device.
         y_test: The targets of the test part.
-        n_train: Samples to train on.
-        n_val: Samples to validate on.
-        n_test: Samples that only finalists see.
         sample_shape: ``(features,)`` or ``(channels, *spatial)``.
         device: Where the batches are.
         dtype: What the inputs are in.
@@ -39,17 +35,36 @@ class Split(Protocol):
     @property
     def y_test(self) -> Tensor: ...  # noqa: D102
     @property
-    def n_train(self) -> int: ...  # noqa: D102
-    @property
-    def n_val(self) -> int: ...  # noqa: D102
-    @property
-    def n_test(self) -> int: ...  # noqa: D102
-    @property
     def sample_shape(self) -> tuple[int, ...]: ...  # noqa: D102
     @property
     def device(self) -> torch.device: ...  # noqa: D102
     @property
     def dtype(self) -> torch.dtype: ...  # noqa: D102
+
+    def validation_batches(self, size: int) -> Batches:
+        """The validation part in its own order, ``size`` samples at a time."""
+
+    def test_batches(self, size: int) -> Batches:
+        """The test part in its own order, ``size`` samples at a time."""
+
+
+class Split(Scored, Protocol):
+    """What a training asks of its samples: whole on the device, or read batch by batch.
+
+    The same split gives the same batches to the last bit, whichever kind it is.
+
+    Attributes:
+        n_train: Samples to train on.
+        n_val: Samples to validate on.
+        n_test: Samples that only finalists see.
+    """
+
+    @property
+    def n_train(self) -> int: ...  # noqa: D102
+    @property
+    def n_val(self) -> int: ...  # noqa: D102
+    @property
+    def n_test(self) -> int: ...  # noqa: D102
 
     def to(self, device: torch.device, *, dtype: torch.dtype = ..., channels_last: bool = ...) -> Self:
         """The same split for ``device``, in ``dtype`` and, when asked, with 4-D inputs in channels-last layout."""
@@ -62,12 +77,6 @@ class Split(Protocol):
 
     def train_batches(self, rows: Sequence[Tensor]) -> Batches:
         """The training samples of these rows, one batch for each tensor of row numbers (int64, on the CPU)."""
-
-    def validation_batches(self, size: int) -> Batches:
-        """The validation part in its own order, ``size`` samples at a time."""
-
-    def test_batches(self, size: int) -> Batches:
-        """The test part in its own order, ``size`` samples at a time."""
 
 
 @dataclass(frozen=True)

@@ -5,40 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ordersearch.data.tensors import Batches, Split, Task
+from ordersearch.data.tensors import Scored, Split, Task
 from ordersearch.training.settings import TrainingSettings
 
 Part = Literal["val", "test"]
-
-
-class Scored(Protocol):
-    """What a model is scored on: of a ``Split``, what its validation and test part need."""
-
-    @property
-    def task(self) -> Task: ...  # noqa: D102
-    @property
-    def y_val(self) -> Tensor: ...  # noqa: D102
-    @property
-    def y_test(self) -> Tensor: ...  # noqa: D102
-    @property
-    def sample_shape(self) -> tuple[int, ...]: ...  # noqa: D102
-    @property
-    def device(self) -> torch.device: ...  # noqa: D102
-    @property
-    def dtype(self) -> torch.dtype: ...  # noqa: D102
-
-    def validation_batches(self, size: int) -> Batches:
-        """The validation part in its own order, ``size`` samples at a time."""
-
-    def test_batches(self, size: int) -> Batches:
-        """The test part in its own order, ``size`` samples at a time."""
-
 
 LOSSES: dict[Task, Callable[..., Tensor]] = {
     "classification": functional.cross_entropy,
