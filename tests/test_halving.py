@@ -13,14 +13,14 @@ from ordersearch.study.halving import FEWEST_PROBED, Halving, is_probing, mean_s
 HALVING = Halving("val/loss", minimise=True, seed=0, max_seeds=3, probe_epochs=2)
 
 
-def probe(digest: str, value: float, *, seed: int = 0, n_epochs: int = 2) -> Run:
+def probe(digest: str, value: float, *, seed: int = 0, n_epochs: int = 2, trial: int = 1) -> Run:
     metrics = {"val/loss": value, "val/accuracy": 1 - value}
-    return Run(0, State.PRUNED, {}, {}, digest, 0.01, seed=seed, metrics=metrics, n_epochs=n_epochs)
+    return Run(trial, State.PRUNED, {}, {}, digest, 0.01, seed=seed, metrics=metrics, n_epochs=n_epochs)
 
 
 def whole(digest: str, value: float, *, seed: int = 0) -> Run:
     metrics = {"val/loss": value, "val/accuracy": 1 - value}
-    return Run(0, State.COMPLETE, {}, {}, digest, 0.01, seed=seed, value=value, metrics=metrics)
+    return Run(99, State.COMPLETE, {}, {}, digest, 0.01, seed=seed, value=value, metrics=metrics)
 
 
 def by_setting(*runs: Run) -> dict[str, list[Run]]:
@@ -38,10 +38,15 @@ def test_nothing_is_promoted_before_eight_were_probed() -> None:
     assert HALVING.promoted({}) is None
 
 
-def test_the_best_quarter_of_the_probed_is_trained_whole_best_first() -> None:
-    assert HALVING.promoted(by_setting(*PROBES)) == "a"
-    assert HALVING.promoted(by_setting(*PROBES, whole("a", 0.05))) == "b"
-    assert HALVING.promoted(by_setting(*PROBES, whole("a", 0.05), whole("b", 0.06))) is None
+def test_a_quarter_of_the_probed_is_trained_whole_by_turns_the_best_and_the_first_tried() -> None:
+    runs = [*PROBES, probe("slow", 0.95, trial=0)]
+    assert HALVING.promoted(by_setting(*runs)) == "a", "the best probe"
+    runs.append(whole("a", 0.05))
+    assert HALVING.promoted(by_setting(*runs)) == "slow", "the first that was tried, whatever its probe showed"
+    runs.append(whole("slow", 0.04))
+    assert HALVING.promoted(by_setting(*runs)) is None, "two of nine"
+    runs += [probe(name, 0.99) for name in "uvw"]
+    assert HALVING.promoted(by_setting(*runs)) == "b"
 
 
 def test_the_best_quarter_of_those_trained_whole_gets_further_seeds_first() -> None:
@@ -61,7 +66,7 @@ def test_what_is_under_way_or_has_diverged_is_passed_over() -> None:
     running = Run(9, State.RUNNING, setting="a")
     diverged = Run(9, State.DIVERGED, setting="b")
     assert HALVING.promoted(by_setting(*PROBES, running)) == "b"
-    assert HALVING.promoted(by_setting(*PROBES, running, diverged)) is None
+    assert HALVING.promoted(by_setting(*PROBES, running, diverged)) == "c"
 
 
 def test_probes_that_are_not_finite_are_no_evidence() -> None:
@@ -88,12 +93,12 @@ def test_without_new_settings_the_better_half_comes_first_then_the_probed_then_t
 
 
 def test_the_order_of_rows_never_matters() -> None:
-    runs = [*PROBES, *(whole(name, value) for name, value in (("a", 0.05), ("x", 0.3), ("y", 0.4), ("c", 0.06)))]
-    runs += [whole("a", 0.2, seed=1), whole("a", 0.2, seed=2)]
+    done = [whole(name, value) for name, value in (("a", 0.05), ("x", 0.3), ("y", 0.4), ("z", 0.06))]
+    runs = [*PROBES, *done, whole("a", 0.2, seed=1), whole("a", 0.2, seed=2), probe("slow", 0.95, trial=0)]
     for seed in range(10):
         random.Random(seed).shuffle(runs)
-        assert HALVING.promoted(by_setting(*runs)) == "b"
-        assert HALVING.best_left(by_setting(*runs)) == "c"
+        assert HALVING.promoted(by_setting(*runs)) == "slow"
+        assert HALVING.best_left(by_setting(*runs)) == "z"
 
 
 @pytest.mark.parametrize(

@@ -69,8 +69,9 @@ def mean_share(max_epochs: int, n_trials: int, n_settings: int, max_seeds: int) 
 class Halving:
     """The rungs that a setting climbs: a probe, a whole training, further seeds.
 
-    A setting is promoted as soon as it is in the best quarter of its rung (asynchronously: Li et al. 2020,
-    arXiv:1810.05934), the higher rung first. What is promoted is trained anew from its first epoch, so that a run's
+    A quarter of the probed are trained whole, by turns the best of them and the first that were tried, and the best
+    quarter of these with further seeds, each as soon as it is due (asynchronously: Li et al. 2020, arXiv:1810.05934),
+    the higher rung first. What is promoted is trained anew from its first epoch, so that a run's
     value depends on its setting, seed and split alone.
 
     Attributes:
@@ -94,18 +95,33 @@ class Halving:
             runs: All runs of every setting, by its digest.
         """
         whole, probed = self._whole(runs), self._probed(runs)
-        proven = self._best_quarter(probed) if len(probed) >= FEWEST_PROBED else []
-        candidates = (*self._best_quarter(whole), *(digest for digest in proven if digest not in whole))
+        n_whole = sum(digest in whole for digest in probed)
+        is_due = len(probed) >= FEWEST_PROBED and n_whole < len(probed) // REDUCTION
+        candidates = (*self._best_quarter(whole), *(self._not_whole(runs, whole, probed) if is_due else ()))
         return next((digest for digest in candidates if self._is_open(runs[digest])), None)
 
     def best_left(self, runs: Runs) -> str | None:
         """The setting to train further when there is no new one to try; None when all have had their runs."""
         whole, probed = self._whole(runs), self._probed(runs)
         best = self._best_first(whole)
-        others = [digest for digest in self._best_first(probed) if digest not in whole]
+        others = self._not_whole(runs, whole, probed)
         # Further seeds of a first few would leave the rest without a rank.
         better_half = best[: len(best) // 2] if len(best) >= REDUCTION else []
         return next((digest for digest in (*better_half, *others, *best) if self._is_open(runs[digest])), None)
+
+    def _not_whole(self, runs: Runs, whole: Mapping[str, float], probed: Mapping[str, float]) -> list[str]:
+        """The probed that are not trained whole yet: by turns the best probe comes first, and the first that was tried.
+
+        Some orders start slowly and end well: on digits, norm before the activation is 0.29 worse than behind it after
+        2 of 16 epochs, and no worse at the end. What is tried first is what is worth it without a probe.
+        """
+
+        def first_tried(digest: str) -> tuple[int, str]:
+            return min(run.trial for run in runs[digest]), digest
+
+        n_whole = sum(digest in whole for digest in probed)
+        ordered = self._best_first(probed) if n_whole % 2 == 0 else sorted(probed, key=first_tried)
+        return [digest for digest in ordered if digest not in whole]
 
     def class_values(self, runs: Runs) -> dict[str, float]:
         """The best that each class has shown so far, less being better: whole trainings before probes."""
