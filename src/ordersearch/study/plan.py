@@ -19,7 +19,7 @@ from ordersearch.training.fit import fit
 from ordersearch.training.threads import suited_threads
 
 BUDGET_SECONDS = 90.0
-"""What a search plans for when it is told neither trials nor time; at 100 s, digits took 180 s with its confirmation."""
+"""What a search plans for when told neither trials nor time; at 100 s, digits took 180 s with its confirmation."""
 
 FEWEST_TRIALS, MOST_TRIALS = 12, 200
 PROBE_SAMPLES = 1024
