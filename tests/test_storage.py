@@ -9,7 +9,7 @@ import pytest
 from optuna.storages import JournalStorage, RDBStorage
 
 from ordersearch.errors import StorageError, without_password
-from ordersearch.study.storage import open_storage, run_folder
+from ordersearch.study.storage import open_storage, plain_interrupts, run_folder
 
 
 def test_a_journal_file_and_a_database_are_opened(tmp_path: Path) -> None:
@@ -69,3 +69,17 @@ def test_a_lock_is_a_link_that_leads_to_its_file(tmp_path: Path, monkeypatch: py
     storage = open_storage("study.journal")
     assert isinstance(storage, JournalStorage)
     assert Path(storage._backend._lock._lock_target_file).is_absolute()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", [UnboundLocalError, FileNotFoundError, RuntimeError])
+def test_an_error_in_answering_an_interrupt_is_the_interrupt(kind: type[Exception]) -> None:
+    def giving_a_lock_back() -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise kind("gone")
+
+    with pytest.raises(KeyboardInterrupt), plain_interrupts():
+        giving_a_lock_back()
+    with pytest.raises(kind, match="gone"), plain_interrupts():
+        raise kind("gone")

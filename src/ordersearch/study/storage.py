@@ -123,13 +123,23 @@ def storage_errors() -> Iterator[None]:
 
 @contextmanager
 def plain_interrupts() -> Iterator[None]:
-    """Let an interrupt that reaches Optuna while it ends a trial come out as one, and not as another error."""
+    """Let an interrupt that reaches Optuna while it ends a trial come out as one, and not as another error.
+
+    Ending a trial, Optuna meets a value that was never set; giving a lock back, a file that is gone already.
+    """
     try:
         yield
-    except UnboundLocalError as error:
-        if isinstance(error.__context__, KeyboardInterrupt):
-            raise error.__context__ from None
+    except (UnboundLocalError, OSError, RuntimeError) as error:
+        if _is_interrupt(error):
+            raise KeyboardInterrupt from None
         raise
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether an error was raised while an interrupt was answered."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 @contextmanager
