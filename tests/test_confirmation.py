@@ -335,6 +335,11 @@ def test_a_baseline_that_was_only_probed_is_tuned_like_the_others(storage: BaseS
     best = min(runs, key=lambda run: run.value or 9.0)
     assert (ended, baseline.setting.digest) == ("done", best.setting)
     assert (baseline.name, baseline.rates) == ("convention", "searched")
+    # The search goes on and trains some of these settings itself: what was tuned is found again.
+    more = replace(result, runs=(*result.runs, runs[0]))
+    tuned_baseline(search, more, blocks, trainer_of(search), storage)
+    assert [name for name in optuna.get_all_study_names(storage) if "-baseline-" in name] == [name]
+    assert read_runs(optuna.load_study(study_name=name, storage=storage)) == runs
 
 
 def tuned_value(search: Search, blocks: Mapping[str, BlockSpec], learning_rate: float) -> float:

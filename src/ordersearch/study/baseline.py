@@ -110,7 +110,7 @@ def tuned_baseline(
     name = reference_names(result).get(class_name(blocks), "")
     sign = 1 if search.direction == "minimize" else -1
     untried = untried_settings(settings, result, search)
-    runs, ended = _trained(search, untried, trainer, storage, timeout)
+    runs, ended = _trained(search, settings, untried, trainer, storage, timeout)
     first = [run for run in (*result.runs, *runs) if (run.seed, run.split) == (search.seed, search.seed)]
     values = {run.setting: sign * run.value for run in distinct_runs(first) if run.value is not None}
     tried = [setting for setting in settings if setting.digest in values]
@@ -128,10 +128,12 @@ def baseline_settings(search: Search, blocks: Blocks) -> tuple[list[Setting], st
     own = [Setting.of(blocks, point, network) for point in points]
     if space.n_settings > MAX_LISTED:
         return own, TUNED
-    nuisance = ({name: float(params[name]) for name in space.nuisance} for params in space.settings())
-    decoded = map(space.decode, space.settings())
     order = class_name(blocks)
-    same = [Setting.of(b, point, network) for b, point in zip(decoded, nuisance, strict=True) if class_name(b) == order]
+    same = [
+        Setting.of(found, {name: float(params[name]) for name in space.nuisance}, network)
+        for params in space.settings()
+        if class_name(found := space.decode(params)) == order
+    ]
     return (same, SEARCHED) if own[0].canonical in [setting.canonical for setting in same] else (own, TUNED)
 
 
@@ -142,16 +144,22 @@ def untried_settings(settings: Sequence[Setting], result: SearchResult, search: 
 
 
 def _trained(
-    search: Search, settings: Sequence[Setting], trainer: Trainer, storage: BaseStorage, timeout: float | None
+    search: Search,
+    settings: Sequence[Setting],
+    untried: Sequence[Setting],
+    trainer: Trainer,
+    storage: BaseStorage,
+    timeout: float | None,
 ) -> tuple[list[Run], str]:
-    """A run of each setting, on the search's own seed and split; and how that ended."""
-    if not settings:
+    """A run of each untried setting, on the search's own seed and split; and how that ended."""
+    if not untried:
         return [], "done"
 
     def missing(runs: Sequence[Run]) -> list[WantedRun]:
         over = {run.setting for run in runs if run.state is State.COMPLETE or is_given_up(run, runs)}
-        return [WantedRun(setting, search.seed, search.seed) for setting in settings if setting.digest not in over]
+        return [WantedRun(setting, search.seed, search.seed) for setting in untried if setting.digest not in over]
 
+    # Named by all of its settings: which of them the search has tried changes as it goes on.
     study = _open_study(search, storage, settings)
     return RunQueue(study, trainer, timeout=timeout, is_final=False).train(missing)
 

@@ -60,6 +60,8 @@ class DistinctSampler(BaseSampler):
         if self.space.n_settings > MAX_LISTED:
             return False
         known = _by_setting(runs)
+        if len(known) < self.space.n_settings:
+            return False
         return all(self._next_seed(known.get(digest, ())) is None for digest in self._candidates)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -74,32 +76,20 @@ class DistinctSampler(BaseSampler):
             return {}
         runs = _by_setting(read_runs(study))
         generator = random.Random(derived_seed(self.halving.seed, "proposals", trial.number))
-        promoted = self.halving.promoted(runs)
-        if promoted is not None:
-            return self._point_of(runs[promoted][0])
-        new = self._new(study, trial, search_space, runs, generator)
-        if new is not None:
-            return new
-        left = self.halving.best_left(runs)
-        if left is not None:
-            return self._point_of(runs[left][0])
-        if self.space.n_settings <= MAX_LISTED:
+        point = (
+            self._further(self.halving.promoted(runs), runs)
+            or self._listed(runs)
+            or self._proposed(study, trial, search_space, runs, generator)
+            or self._any_listed(runs)
+            or self._further(self.halving.best_left(runs), runs)
+        )
+        if point is None and self.space.n_settings <= MAX_LISTED:
             study.stop()
-        return self._random_point(generator)
+        return point or self._random_point(generator)
 
-    def _new(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        search_space: dict[str, BaseDistribution],
-        runs: Mapping[str, list[Run]],
-        generator: random.Random,
-    ) -> dict[str, Any] | None:
-        """The parameters of a setting that was never tried, or None when there is none that can be found."""
-        listed = self._listed(runs)
-        if listed is not None:
-            return listed
-        return self._proposed(study, trial, search_space, runs, generator) or self._any_listed(runs)
+    def _further(self, digest: str | None, runs: Mapping[str, list[Run]]) -> dict[str, Any] | None:
+        """The parameters of a setting that is to be trained further, if there is one."""
+        return None if digest is None else self._point_of(runs[digest][0])
 
     def _listed(self, runs: Mapping[str, list[Run]]) -> dict[str, Any] | None:
         """The next of the candidates, while all of them can be tried or few were for so many trials."""
