@@ -7,12 +7,12 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ordersearch.documents import write_whole
 from ordersearch.identities import canonical
@@ -48,6 +48,14 @@ class Attribute(StrEnum):
     VALIDATION_LOSSES = "ordersearch:val_losses"
     CONFIRMATION = "ordersearch:confirmation"
     FRESH_TRIES_FROM = "ordersearch:fresh_tries_from"
+    DATA = "ordersearch:data"
+    """What the data set is, in words and figures, so that a report does without it."""
+    SPACE = "ordersearch:space"
+    """The search space, whole."""
+    COMMANDS = "ordersearch:commands"
+    """The commands that were given, with the versions that they ran with."""
+    PACK = "ordersearch:pack"
+    """The runs of a trial that holds several: seed and split of each, and what each came to."""
     METRIC = "ordersearch:metric:"
     """Followed by the metric's key; one attribute a metric, so that the dashboard can plot it."""
 
@@ -97,6 +105,7 @@ class Run:
         n_reused: Proposals for this trial that were known networks, hence not trained again.
         reference: Name of the reference that it is, or empty.
         reason: Why it failed, or empty.
+        pack: The seeds that were trained together as one batched model, its own among them; empty when it was alone.
     """
 
     trial: int
@@ -117,6 +126,7 @@ class Run:
     n_reused: int = 0
     reference: str = ""
     reason: str = ""
+    pack: tuple[int, ...] = ()
 
     @property
     def order(self) -> str:
@@ -158,19 +168,20 @@ def setting_digest(canonical_blocks: Mapping[str, str], learning_rate: float, ba
 
 def read_runs(study: Study) -> list[Run]:
     """The runs of a study in the order of their trials, those that wait or are under way included."""
-    return [run_of(trial) for trial in study.get_trials(deepcopy=False)]
+    return [run for trial in study.get_trials(deepcopy=False) for run in runs_of(trial)]
 
 
 def runs_of_setting(study: Study, setting: str, *, besides: int = -1) -> list[Run]:
     """The runs of one setting, that of trial ``besides`` left out."""
     return [
-        run_of(trial)
+        run
         for trial in study.get_trials(deepcopy=False)
         if trial.user_attrs.get(Attribute.SETTING) == setting and trial.number != besides
+        for run in runs_of(trial)
     ]
 
 
-def next_seed(runs: Iterable[Run], first: int, max_seeds: int) -> int | None:
+def next_seed(runs: Iterable[Run], first: int, max_seeds: int, pack: int = 1) -> int | None:
     """The seed that a setting should be trained with next, or None when it has had its runs.
 
     A new setting takes the first seed, one whose runs are complete the next, up to ``max_seeds``. One that was pruned
@@ -181,20 +192,41 @@ def next_seed(runs: Iterable[Run], first: int, max_seeds: int) -> int | None:
         runs: All runs of the setting.
         first: The study's first seed.
         max_seeds: The most seeds that a setting is trained with.
+        pack: How many seeds are trained together: the one that is given and those behind it. The last such group is
+            whole, too, whatever ``max_seeds``.
     """
     runs = list(runs)
     if any(run.state in (State.DOES_NOT_FIT, State.DIVERGED, State.RUNNING) for run in runs):
         return None
     complete = {run.seed for run in runs if run.state is State.COMPLETE}
-    for seed in range(first, first + max_seeds):
-        if seed not in complete:
+    for seed in range(first, first + max_seeds, pack):
+        if not complete.issuperset(range(seed, seed + pack)):
             tries = sum(run.seed == seed and run.state in RETRIED for run in runs)
             return seed if tries < 2 else None
     return None
 
 
+def runs_of(trial: FrozenTrial) -> list[Run]:
+    """The runs that a trial holds: one, or one for each seed of its pack."""
+    whole = run_of(trial)
+    return [_member(whole, kept, first=place == 0) for place, kept in enumerate(_pack(trial))] or [whole]
+
+
+def _member(whole: Run, kept: Mapping[str, Any], *, first: bool) -> Run:
+    """The run of one seed, of what its trial has of all."""
+    own = {key: kept[key] for key in ("seed", "split", "value", "metrics", "n_epochs", "reason") if key in kept}
+    if kept.get("state") in KNOWN_STATES and whole.state in TRAINED:
+        own["state"] = State(kept["state"])
+    losses = tuple(kept.get("val_losses", ()))
+    return replace(whole, **own, validation_losses=losses, n_reused=whole.n_reused if first else 0)
+
+
+def _pack(trial: FrozenTrial) -> Sequence[Mapping[str, Any]]:
+    return cast("Sequence[Mapping[str, Any]]", trial.user_attrs.get(Attribute.PACK, ()))
+
+
 def run_of(trial: FrozenTrial) -> Run:
-    """The run that a trial holds."""
+    """A trial as one run; of a pack, with the means over its seeds and the first one's name."""
     kept: Mapping[str, Any] = trial.user_attrs
     return Run(
         trial=trial.number,
@@ -215,6 +247,7 @@ def run_of(trial: FrozenTrial) -> Run:
         n_reused=kept.get(Attribute.REUSED, 0),
         reference=kept.get(Attribute.REFERENCE, ""),
         reason=kept.get(Attribute.REASON, ""),
+        pack=tuple(member["seed"] for member in _pack(trial)),
     )
 
 
@@ -225,8 +258,8 @@ def _state(trial: FrozenTrial) -> State:
 
 
 def count_trained(runs: Iterable[Run]) -> int:
-    """How many trainings there were: each (setting, seed, split) once pruned and once whole, whoever trained it."""
-    return len({(run.setting, run.seed, run.split, run.state) for run in runs if run.state in TRAINED})
+    """How many trainings there were: each (setting, seeds, split) once pruned and once whole, whoever trained it."""
+    return len({(run.setting, run.pack or run.seed, run.split, run.state) for run in runs if run.state in TRAINED})
 
 
 def distinct_runs(runs: Iterable[Run]) -> list[Run]:
@@ -251,7 +284,7 @@ CSV_COUNTS = ("n_epochs", "seconds", "n_parameters", "n_reused", "reference", "r
 
 
 def write_trials(path: Path, runs: Iterable[Run]) -> None:
-    """Write ``trials.csv``: a row a trial, its state, figures, order and parameters."""
+    """Write ``trials.csv``: a row a run, its state, figures, order and parameters."""
     runs = list(runs)
     metrics = sorted({key for run in runs for key in run.metrics})
     text = io.StringIO()

@@ -115,6 +115,9 @@ def search(
     target: Annotated[str, typer.Option(help="Of a table: the column to predict, or several with commas.")] = "",
     task: Annotated[str, typer.Option(help="auto, classification, regression or multilabel.")] = "auto",
     augment: Annotated[str, typer.Option(help="Of images in training: flip, crop or flip,crop.")] = "",
+    pack: Annotated[
+        str, typer.Option(help="Seeds trained together as one batched model: auto, off or how many.")
+    ] = "auto",
     confirm: Annotated[
         str, typer.Option(help="Train the best few anew on fresh pairs of seed and split: auto, off or how many pairs.")
     ] = "auto",

@@ -66,6 +66,7 @@ def print_plan(
     location: str,
     *,
     is_confirmed: bool,
+    why_packed: str,
 ) -> None:
     """Print how much is trained, and how to watch it."""
     training = search.training
@@ -75,7 +76,20 @@ def print_plan(
     then = ", then the best few anew on fresh pairs" if is_confirmed else ""
     plan = f"{count} of up to {epochs} on {training.device}{during}, by {training.metric}{then}"
     _print_field(console, "Plan", plan)
+    if told := packs_told(search):
+        _print_field(console, "Packs", f"{told} ({why_packed})")
     _print_field(console, "Watch", f"optuna-dashboard {shlex.quote(without_password(location))}")
+
+
+def packs_told(search: Search) -> str:
+    """Which seeds are trained together; nothing where none are."""
+    packs = search.packs
+    parts = []
+    if packs.search > 1:
+        parts.append(f"every setting with {packs.search} seeds at once, judged by their mean")
+    if packs.confirmation > 1:
+        parts.append(f"{packs.confirmation} pairs of the confirmation at once")
+    return ", ".join(parts)
 
 
 def _print_field(console: Console, name: str, text: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ordersearch.cli.confirming import Confirming, confirm, unfinished_confirmation
 from ordersearch.cli.interrupts import put_off, reminder
@@ -60,6 +61,7 @@ class SearchOptions:
     target: str = ""
     task: str = "auto"
     augment: str = ""
+    pack: str = "auto"
     confirm: str = "auto"
     baseline: str = ""
     anytime: bool = False
@@ -114,6 +116,7 @@ class _Prepared:
     folder: Path
     trainer: Trainer
     baseline: Blocks | None
+    why_packed: str
 
 
 def _prepared(options: SearchOptions) -> _Prepared:
@@ -125,9 +128,9 @@ def _prepared(options: SearchOptions) -> _Prepared:
         import ordersearch.study.plan  # noqa: F401
     from ordersearch.objective import Trainer
     from ordersearch.study.baseline import parse_baseline
-    from ordersearch.study.opening import kept_epochs
-    from ordersearch.study.plan import require_an_order_that_fits
+    from ordersearch.study.opening import kept_identity
     from ordersearch.study.storage import open_storage, run_folder
+    from ordersearch.study.trainable import require_an_order_that_fits
 
     search = _search(options, dataset, space)
     baseline = parse_baseline(options.baseline, search) if options.baseline else None
@@ -137,11 +140,27 @@ def _prepared(options: SearchOptions) -> _Prepared:
     storage = open_storage(location) if options.storage else None
     folder = run_folder(options.out, search.name)
     storage = storage or open_storage(location)
-    epochs = options.max_epochs or kept_epochs(storage, search.name) or search.training.max_epochs
+    kept = kept_identity(storage, search.name)
+    epochs = options.max_epochs or kept.get("max_epochs") or search.training.max_epochs
     search = replace(search, training=replace(search.training, max_epochs=epochs))
-    study = search.open_study(storage)
     trainer = Trainer(dataset, search.network, search.training)
-    return _Prepared(search, study, storage, location, folder, trainer, baseline)
+    search, why = _packed(options, search, trainer, kept)
+    study = search.open_study(storage)
+    return _Prepared(search, study, storage, location, folder, trainer, baseline, why)
+
+
+def _packed(options: SearchOptions, search: Search, trainer: Trainer, kept: Mapping[str, Any]) -> tuple[Search, str]:
+    """The search with its packs, and why they are as they are; measured where neither option nor study says."""
+    from ordersearch.study.packs import Packs, measured_packs
+
+    if options.pack not in ("auto", "off"):
+        return replace(search, packs=Packs(int(options.pack), int(options.pack))), "as asked"
+    if options.pack == "off":
+        return search, "as asked"
+    if kept:
+        return replace(search, packs=Packs.from_dict(kept)), "as when the study was made"
+    packs, why = measured_packs(trainer, search.space, split=search.seed, max_seeds=search.max_seeds)
+    return replace(search, packs=packs), why
 
 
 def _run(options: SearchOptions) -> int:
@@ -155,7 +174,15 @@ def _run(options: SearchOptions) -> int:
     print_start(console, search)
     n_trials, n_expected = _planned_trials(study, search, trainer, options.trials, timeout)
     is_confirmed = options.confirm != "off"
-    print_plan(console, search, n_trials, timeout, ready.location, is_confirmed=is_confirmed)
+    print_plan(
+        console,
+        search,
+        n_trials,
+        timeout,
+        ready.location,
+        is_confirmed=is_confirmed,
+        why_packed=ready.why_packed,
+    )
     observers = [reminder(), *([] if options.quiet else [observer_on(console)])]
     unfinished = unfinished_confirmation(search, storage, options, ready.baseline) if is_confirmed else None
     if unfinished and timeout is None and not has_trained(study, n_trials):
@@ -191,6 +218,8 @@ def _check_options(options: SearchOptions) -> None:
             f"--confirm: got {options.confirm}, but fewer than {FEWEST_PAIRS} pairs cannot show a difference. Take "
             f"{FEWEST_PAIRS} or more, or off."
         )
+    if options.pack not in ("auto", "off") and not (options.pack.isdecimal() and int(options.pack) >= 1):
+        raise OptionError(f"--pack: got {options.pack!r}, but it is auto, off or a number of seeds, 1 or more.")
     if options.name and not re.fullmatch(r"[^\W_][\w.+ -]{0,119}", options.name):
         raise OptionError(f"--name: got {options.name!r:.150}, but a name is at most 120 letters, digits, and '._-+ '.")
 
@@ -251,9 +280,16 @@ def _planned_trials(
 
     if asked is not None:
         return asked, asked
-    planned = partial(planned_trials, trainer, search.space, split=search.seed, max_seeds=search.max_seeds)
+    planned = partial(
+        planned_trials,
+        trainer,
+        search.space,
+        split=search.seed,
+        max_seeds=search.max_seeds,
+        pack=search.packs.search,
+    )
     if timeout is not None:
-        most = search.space.n_settings * search.max_seeds
+        most = search.space.n_settings * search.n_trainings
         return None, planned(budget_seconds=timeout, most=most)
     if Attribute.N_TRIALS not in study.user_attrs:
         study.set_user_attr(Attribute.N_TRIALS, planned())

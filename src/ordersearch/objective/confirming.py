@@ -1,20 +1,20 @@
-"""A trial of a confirmation: the run that it names, with the finalists' further scores."""
+"""A trial of a confirmation: the runs that it names, with the finalists' further scores."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 
 import optuna
 from optuna.trial import TrialState
 
+from ordersearch.objective.pack import Pair, keep, train
 from ordersearch.objective.setting import Setting
 from ordersearch.objective.trainer import Trainer
-from ordersearch.objective.trial import DuplicateError, Epochs, failures_told, keep
-from ordersearch.results import Attribute, Run, run_of
-from ordersearch.training.fit import FitResult
+from ordersearch.objective.trial import DuplicateError, Epochs, failures_told
+from ordersearch.results import Attribute, run_of, runs_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,35 +37,31 @@ class ConfirmingObjective:
     patience_seconds: float = math.inf
 
     def __call__(self, trial: optuna.Trial) -> float:
-        """The metric of the run that the trial names.
+        """The metric of the run that the trial names, or its mean over several.
 
         Raises:
             TrialFailed: It gave no value, or another worker has the run.
         """
         trial.set_user_attr(Attribute.WORKER, self.worker)
-        run = run_of(trial.study.get_trials(deepcopy=False)[trial.number])
+        queued = trial.study.get_trials(deepcopy=False)[trial.number]
+        pairs = [(run.seed, run.split) for run in runs_of(queued)]
         watch = Epochs(trial, self.on_epoch)
         with failures_told(trial):
-            self._require_free(trial, run)
-            setting = Setting.of_run(run)
-            result, scores = self._trained(setting, run, watch)
-        keep(trial, result, scores)
-        trial.set_user_attr(Attribute.VALIDATION_LOSSES, [epoch["val/loss"] for epoch in result.history])
-        return result.metrics[self.trainer.training.metric]
+            run = run_of(queued)
+            self._require_free(trial, run.setting, pairs)
+            outcomes = train(self.trainer, Setting.of_run(run), pairs, watch, is_final=self.is_final)
+        return keep(trial, pairs, outcomes, self.trainer.training.metric, losses=True)[0]
 
-    def _trained(self, setting: Setting, run: Run, watch: Epochs) -> tuple[FitResult, dict[str, float]]:
-        if self.is_final:
-            return self.trainer.confirm(setting, seed=run.seed, split=run.split, report=watch.report)
-        return self.trainer.run(setting, seed=run.seed, split=run.split, report=watch.report)
-
-    def _require_free(self, trial: optuna.Trial, run: Run) -> None:
-        """Raise unless the trial names a run, and no earlier trial has it."""
-        if not run.setting:
+    def _require_free(self, trial: optuna.Trial, setting: str, pairs: Sequence[Pair]) -> None:
+        """Raise unless the trial names runs, and no earlier trial has one of them."""
+        if not setting:
             # Optuna makes up a trial when another worker takes the last one that waits.
             raise DuplicateError("another worker took the run that waited")
         for other in trial.study.get_trials(deepcopy=False)[: trial.number]:
-            kept = other.user_attrs
-            if (kept.get(Attribute.SETTING), kept.get(Attribute.SEED)) == (run.setting, run.seed) and (
+            has_it = other.user_attrs.get(Attribute.SETTING) == setting and any(
+                (run.seed, run.split) in pairs for run in runs_of(other)
+            )
+            if has_it and (
                 other.state is TrialState.COMPLETE
                 or (other.state is TrialState.RUNNING and age_seconds(other) <= self.patience_seconds)
             ):

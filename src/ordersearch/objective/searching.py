@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
+from ordersearch.objective.pack import Outcome, Pair, described, keep, train
 from ordersearch.objective.setting import Setting
 from ordersearch.objective.trainer import Trainer
-from ordersearch.objective.trial import DuplicateError, Epochs, failures_told, keep
-from ordersearch.results import TRAINED, Attribute, Run, next_seed, runs_of_setting
-from ordersearch.training.fit import FitResult
+from ordersearch.objective.trial import DuplicateError, Epochs, failures_told
+from ordersearch.results import TRAINED, Attribute, Run, next_seed, runs_of, runs_of_setting
 
 if TYPE_CHECKING:
     from ordersearch.space import SearchSpace
@@ -27,6 +27,7 @@ class Objective:
         trainer: What trains a setting.
         seed: First of the search's seeds; also its split.
         max_seeds: How many seeds of one setting the search trains at most.
+        pack: How many seeds of a setting are trained together.
         probe_epochs: After how many epochs a setting's first training stops, which is trained whole when it is proposed
             once more; None: every training is whole.
         worker: This process's name, which its trials carry.
@@ -39,6 +40,7 @@ class Objective:
     _: KW_ONLY
     seed: int
     max_seeds: int
+    pack: int = 1
     probe_epochs: int | None = None
     worker: str = ""
     on_epoch: Callable[[int, int, float], None] | None = None
@@ -53,26 +55,20 @@ class Objective:
         """
         trial.set_user_attr(Attribute.WORKER, self.worker)
         with failures_told(trial):
-            result, scores = self._train(trial)
-        keep(trial, result, scores)
-        if result.pruned:
-            raise optuna.TrialPruned(f"pruned after epoch {result.n_epochs}")
-        return result.metrics[self.trainer.training.metric]
+            pairs, outcomes = self._train(trial)
+        value, is_pruned = keep(trial, pairs, outcomes, self.trainer.training.metric, losses=False)
+        if is_pruned:
+            raise optuna.TrialPruned(f"pruned after epoch {self.probe_epochs}")
+        return value
 
-    def _train(self, trial: optuna.Trial) -> tuple[FitResult, dict[str, float]]:
+    def _train(self, trial: optuna.Trial) -> tuple[list[Pair], list[Outcome]]:
         setting = self._setting(trial)
         runs = runs_of_setting(trial.study, setting.digest, besides=trial.number)
-        seed, split = self._next_run(trial, runs)
-        self._describe(trial, setting, seed, split)
-        watch, epochs = Epochs(trial, self.on_epoch), self.probe_epochs
+        pairs = self._next_pairs(trial, runs)
+        self._describe(trial, setting, pairs)
         is_new = not any(run.state in TRAINED for run in runs)
-        return self.trainer.run(
-            setting,
-            seed=seed,
-            split=split,
-            report=watch.report,
-            should_prune=(lambda: watch.n_reported >= epochs) if is_new and epochs is not None else None,
-        )
+        watch = Epochs(trial, self.on_epoch)
+        return pairs, train(self.trainer, setting, pairs, watch, stop_after=self.probe_epochs if is_new else None)
 
     def _setting(self, trial: optuna.Trial) -> Setting:
         # Every parameter is asked for, inactive ones too: a sampler learns only from trials that have them all.
@@ -82,20 +78,21 @@ class Objective:
         }
         return Setting.of(self.space.decode(params), self.space.suggest_nuisance(trial), self.trainer.network)
 
-    def _next_run(self, trial: optuna.Trial, runs: list[Run]) -> tuple[int, int]:
-        kept = trial.user_attrs
-        if Attribute.SEED in kept:
-            return kept[Attribute.SEED], kept.get(Attribute.SPLIT, self.seed)
-        if kept.get(Attribute.REFERENCE) and any(run.state in TRAINED for run in runs):
+    def _next_pairs(self, trial: optuna.Trial, runs: list[Run]) -> list[Pair]:
+        """Seed and split of the runs that the trial is to hold."""
+        if Attribute.SEED in trial.user_attrs:
+            queued = trial.study.get_trials(deepcopy=False)[trial.number]
+            return [(run.seed, run.split) for run in runs_of(queued)]
+        if trial.user_attrs.get(Attribute.REFERENCE) and any(run.state in TRAINED for run in runs):
             raise DuplicateError("another reference is this network")
-        seed = next_seed(runs, self.seed, self.max_seeds)
+        seed = next_seed(runs, self.seed, self.max_seeds, self.pack)
         if seed is None:
             raise DuplicateError("another worker has this run, or had it")
-        return seed, self.seed
+        return [(each, self.seed) for each in range(seed, seed + self.pack)]
 
-    def _describe(self, trial: optuna.Trial, setting: Setting, seed: int, split: int) -> None:
-        trial.set_user_attr(Attribute.SEED, seed)
-        trial.set_user_attr(Attribute.SPLIT, split)
+    def _describe(self, trial: optuna.Trial, setting: Setting, pairs: list[Pair]) -> None:
+        for name, value in described(pairs).items():
+            trial.set_user_attr(name, value)
         if self.reused is not None:
             trial.set_user_attr(Attribute.REUSED, self.reused(trial.number))
         for name, value in setting.attributes().items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,15 @@ import torch
 from torch import nn
 
 from ordersearch.data.choice import split_data
+from ordersearch.errors import DivergedError
 from ordersearch.networks import Network, build_network
+from ordersearch.objective.pack import Outcome, Pair
 from ordersearch.objective.setting import Setting
 from ordersearch.ranking import drops_before_norm
 from ordersearch.training.evaluation import DTYPES, evaluate
 from ordersearch.training.fit import FitResult, fit
+from ordersearch.training.packed import fit_packed
+from ordersearch.training.packing import packing_obstacle
 from ordersearch.training.repair import repaired_statistics
 from ordersearch.training.threads import suited_threads
 
@@ -38,6 +43,8 @@ class Trainer:
         self.network = network
         self.training = training
         self._splits: dict[int, Split] = {}
+        self._wanted: frozenset[int] = frozenset()
+        self._obstacles: dict[tuple[str, ...], str] = {}
 
     def run(
         self,
@@ -60,10 +67,9 @@ class Trainer:
             DivergedError: The loss is no longer finite.
         """
         with suited_threads(self.dataset.input_shape):
-            model = self._model(setting, seed)
+            model = self.model(setting, seed)
             result = self._fit(model, setting, seed, split, report, should_prune)
-            is_repaired = not result.pruned and any(map(drops_before_norm, setting.blocks.values()))
-            return result, self._repaired(model, setting, split) if is_repaired else {}
+            return result, self._scores(model, setting, split, result, is_final=False)
 
     def confirm(
         self,
@@ -84,12 +90,109 @@ class Trainer:
             DivergedError: The loss is no longer finite.
         """
         with suited_threads(self.dataset.input_shape):
-            model = self._model(setting, seed)
+            model = self.model(setting, seed)
             result = self._fit(model, setting, seed, split, report, None)
-            data, settings = self.data(split), self.settings(setting)
-            tested = evaluate(model, data, part="test", settings=settings)
-            scores = {f"test/{name}": value for name, value in tested.items()}
-            return result, scores | self._repaired(model, setting, split)
+            return result, self._scores(model, setting, split, result, is_final=True)
+
+    def run_pack(
+        self,
+        setting: Setting,
+        pairs: Sequence[Pair],
+        *,
+        report: Callable[[float, int], None] | None = None,
+        stop_after: int | None = None,
+        is_final: bool = False,
+    ) -> list[Outcome]:
+        """Train the setting with several seeds as one batched model; one by one where that cannot be.
+
+        What a run comes to depends on the setting and on the pairs of its pack; without dropout, on its own pair alone
+        (but for rounding).
+
+        Args:
+            setting: What is trained.
+            pairs: Seed and split of each run.
+            report: Is given the mean of the metric over the runs and the epoch, counted from 0.
+            stop_after: After how many epochs the training is stopped; None: it is whole.
+            is_final: Whether the runs are scored on the test part as ``confirm`` does, or as ``run`` does.
+
+        Raises:
+            ShapeError: A block does not fit the data.
+        """
+        with suited_threads(self.dataset.input_shape):
+            self._want([split for _, split in pairs])
+            models = [self.model(setting, seed) for seed, _ in pairs]
+            if self.packing_obstacle(setting, models, self.data(pairs[0][1])):
+                results = self._one_by_one(models, setting, pairs, report, stop_after)
+            else:
+                results = fit_packed(
+                    models,
+                    [self.data(split) for _, split in pairs],
+                    settings=self.settings(setting),
+                    learning_rate=setting.learning_rate,
+                    seeds=[seed for seed, _ in pairs],
+                    should_stop=_after_epochs(report, stop_after),
+                )
+            trained = zip(models, results, pairs, strict=True)
+            return [
+                Outcome(result, self._scores(model, setting, split, result, is_final=is_final))
+                for model, result, (_, split) in trained
+            ]
+
+    def packing_obstacle(self, setting: Setting, models: Sequence[nn.Module], data: Split) -> str:
+        """Why the seeds of a setting cannot be trained as one batched model, in one sentence; empty when they can.
+
+        Args:
+            setting: Which; it is looked at once for all rates.
+            models: Its networks with the initial weights of each seed.
+            data: Samples that they would be trained on.
+        """
+        order = tuple(str(spec.at_rate()) for spec in setting.blocks.values())
+        if order not in self._obstacles:
+            self._obstacles[order] = packing_obstacle(models, data, self.settings(setting))
+        return self._obstacles[order]
+
+    def _one_by_one(
+        self,
+        models: Sequence[nn.Module],
+        setting: Setting,
+        pairs: Sequence[Pair],
+        report: Callable[[float, int], None] | None,
+        stop_after: int | None,
+    ) -> list[FitResult | DivergedError]:
+        """What ``fit_packed`` would give, of networks that cannot be trained together."""
+        curves: list[list[float]] = []
+        results: list[FitResult | DivergedError] = []
+        after_epoch = _after_epochs(report, stop_after)
+        for model, (seed, split) in zip(models, pairs, strict=True):
+            curve: list[float] = []
+            curves.append(curve)
+            is_last = len(curves) == len(models)
+
+            def is_over(curve: list[float] = curve, is_last: bool = is_last) -> bool:
+                if is_last:
+                    epoch = len(curve) - 1
+                    return after_epoch(epoch, [other[epoch] for other in curves if epoch < len(other)])
+                return stop_after is not None and len(curve) >= stop_after
+
+            def note(value: float, _epoch: int, curve: list[float] = curve) -> None:
+                curve.append(value)
+
+            try:
+                results.append(self._fit(model, setting, seed, split, note, is_over))
+            except DivergedError as error:
+                results.append(error)
+        return results
+
+    def _scores(
+        self, model: nn.Module, setting: Setting, split: int, result: FitResult | DivergedError, *, is_final: bool
+    ) -> dict[str, float]:
+        """The further scores of a trained network: none of one that diverged or was pruned."""
+        if isinstance(result, DivergedError) or result.pruned:
+            return {}
+        if not is_final:
+            return self._repaired(model, setting, split) if any(map(drops_before_norm, setting.blocks.values())) else {}
+        tested = evaluate(model, self.data(split), part="test", settings=self.settings(setting))
+        return {f"test/{name}": value for name, value in tested.items()} | self._repaired(model, setting, split)
 
     def _repaired(self, model: nn.Module, setting: Setting, split: int) -> dict[str, float]:
         """The validation scores with batch norms' statistics estimated again; none where there is no batch norm."""
@@ -98,7 +201,8 @@ class Trainer:
             scores = evaluate(model, data, part="val", settings=settings) if is_repaired else {}
         return {f"repaired/{name}": value for name, value in scores.items()}
 
-    def _model(self, setting: Setting, seed: int) -> nn.Module:
+    def model(self, setting: Setting, seed: int) -> nn.Module:
+        """The network of a setting with the initial weights of a seed."""
         dataset = self.dataset
         return build_network(self.network, setting.blocks, dataset.input_shape, dataset.n_outputs, seed=seed)
 
@@ -126,9 +230,10 @@ class Trainer:
         return self.training if setting.batch_size is None else replace(self.training, batch_size=setting.batch_size)
 
     def data(self, split: int) -> Split:
-        """The data of a split; only the split last asked for is kept."""
+        """The data of a split; only the split last asked for is kept, or those of the last pack."""
         if split not in self._splits:
-            self._splits.clear()
+            if split not in self._wanted:
+                self._want([split])
             self._splits[split] = split_data(
                 self.dataset,
                 split=split,
@@ -137,3 +242,22 @@ class Trainer:
                 channels_last=self.training.channels_last,
             )
         return self._splits[split]
+
+    def _want(self, splits: Sequence[int]) -> None:
+        """Let go of all splits but these."""
+        self._wanted = frozenset(splits)
+        self._splits = {split: data for split, data in self._splits.items() if split in self._wanted}
+
+
+def _after_epochs(
+    report: Callable[[float, int], None] | None, stop_after: int | None
+) -> Callable[[int, Sequence[float]], bool]:
+    """Reports the mean of the values that are numbers, and tells whether the training is over."""
+
+    def after_epoch(epoch: int, values: Sequence[float]) -> bool:
+        finite = [value for value in values if math.isfinite(value)]
+        if report is not None and finite:
+            report(math.fsum(finite) / len(finite), epoch)
+        return stop_after is not None and epoch + 1 >= stop_after
+
+    return after_epoch

@@ -1,9 +1,9 @@
-"""What every trial does: report its epochs, keep its figures, end as a result however it ends."""
+"""What every trial does: report its epochs, and end as a result however it ends."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import optuna
@@ -11,7 +11,6 @@ import torch
 
 from ordersearch.errors import DivergedError, OrdersearchError, ShapeError, SpecError
 from ordersearch.results import Attribute, State
-from ordersearch.training.fit import FitResult
 
 
 class TrialFailed(Exception):  # noqa: N818 - a result, which the search goes on after
@@ -35,16 +34,6 @@ class Epochs:
         self.trial.report(value, epoch)
         if self.on_epoch is not None:
             self.on_epoch(self.trial.number, epoch, value)
-
-
-def keep(trial: optuna.Trial, result: FitResult, scores: Mapping[str, float]) -> None:
-    """Write a training's figures, and the further scores of its network, into its trial."""
-    for key, value in (*result.metrics.items(), *scores.items()):
-        if key != "seconds":
-            trial.set_user_attr(Attribute.METRIC + key, value)
-    trial.set_user_attr(Attribute.EPOCHS, result.n_epochs)
-    trial.set_user_attr(Attribute.SECONDS, round(result.seconds, 3))
-    trial.set_user_attr(Attribute.PARAMETERS, result.n_parameters)
 
 
 @contextmanager

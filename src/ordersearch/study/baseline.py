@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Sequence
 
 import optuna
@@ -20,7 +21,7 @@ from ordersearch.spec import BlockSpec
 from ordersearch.study.finalists import AS_WRITTEN, SEARCHED, TUNED, Finalist
 from ordersearch.study.opening import end_abandoned
 from ordersearch.study.result import SearchResult, reference_names
-from ordersearch.study.run_queue import RunQueue, WantedRun, is_given_up
+from ordersearch.study.run_queue import RunQueue, WantedRuns, is_given_up
 from ordersearch.study.sampler import MAX_LISTED
 from ordersearch.study.search import Search
 from ordersearch.study.storage import quiet_optuna, storage_errors
@@ -111,8 +112,7 @@ def tuned_baseline(
     sign = 1 if search.direction == "minimize" else -1
     untried = untried_settings(settings, result, search)
     runs, ended = _trained(search, settings, untried, trainer, storage, timeout)
-    first = [run for run in (*result.runs, *runs) if (run.seed, run.split) == (search.seed, search.seed)]
-    values = {run.setting: sign * run.value for run in distinct_runs(first) if run.value is not None}
+    values = {setting: sign * value for setting, value in _first_values(search, (*result.runs, *runs)).items()}
     tried = [setting for setting in settings if setting.digest in values]
     if tried:
         best = min(tried, key=lambda setting: values[setting.digest])
@@ -139,8 +139,18 @@ def baseline_settings(search: Search, blocks: Blocks) -> tuple[list[Setting], st
 
 def untried_settings(settings: Sequence[Setting], result: SearchResult, search: Search) -> list[Setting]:
     """Those that the search has not trained whole; none where there is nothing to choose."""
-    known = {run.setting for run in distinct_runs(result.runs) if run.seed == search.seed}
+    known = _first_values(search, result.runs)
     return [setting for setting in settings if setting.digest not in known] if len(settings) > 1 else []
+
+
+def _first_values(search: Search, runs: Sequence[Run]) -> dict[str, float]:
+    """The value of each setting, by its digest: the mean over the seeds that the search trains first."""
+    first = search.first_pairs()
+    found: dict[str, list[float]] = {}
+    for run in distinct_runs(runs):
+        if (run.seed, run.split) in first and run.value is not None:
+            found.setdefault(run.setting, []).append(run.value)
+    return {setting: math.fsum(own) / len(own) for setting, own in found.items() if len(own) == len(first)}
 
 
 def _trained(
@@ -151,13 +161,13 @@ def _trained(
     storage: BaseStorage,
     timeout: float | None,
 ) -> tuple[list[Run], str]:
-    """A run of each untried setting, on the search's own seed and split; and how that ended."""
+    """Runs of each untried setting, on the search's own first seeds and split; and how that ended."""
     if not untried:
         return [], "done"
 
-    def missing(runs: Sequence[Run]) -> list[WantedRun]:
+    def missing(runs: Sequence[Run]) -> list[WantedRuns]:
         over = {run.setting for run in runs if run.state is State.COMPLETE or is_given_up(run, runs)}
-        return [WantedRun(setting, search.seed, search.seed) for setting in untried if setting.digest not in over]
+        return [WantedRuns(setting, search.first_pairs()) for setting in untried if setting.digest not in over]
 
     # Named by all of its settings: which of them the search has tried changes as it goes on.
     study = _open_study(search, storage, settings)

@@ -20,8 +20,8 @@ from ordersearch.study.confirmation_watch import ConfirmationWatch
 from ordersearch.study.finalists import N_CHALLENGERS, Finalist
 from ordersearch.study.observer import Observer
 from ordersearch.study.opening import end_abandoned
-from ordersearch.study.run_queue import RunQueue, WantedRun, is_given_up, queued_runs, renew_tries
-from ordersearch.study.search import Search
+from ordersearch.study.record import Searched
+from ordersearch.study.run_queue import RunQueue, WantedRuns, is_given_up, queued_runs, renew_tries
 from ordersearch.study.storage import quiet_optuna, storage_errors
 
 MAX_PAIRS = 15
@@ -41,7 +41,7 @@ class Confirmation:
         round: Each round has its own pairs: what was chosen after a look at the first round's must not meet them again.
     """
 
-    search: Search
+    search: Searched
     finalists: tuple[Finalist, ...]
     max_pairs: int = MAX_PAIRS
     anytime: bool = False
@@ -184,18 +184,29 @@ class Confirmation:
             for observer in observers:
                 observer.closed()
 
-    def missing(self, runs: Sequence[Run]) -> list[WantedRun]:
-        """The runs that the next look lacks, pair after pair."""
+    def missing(self, runs: Sequence[Run]) -> list[WantedRuns]:
+        """The runs that the next look lacks, pair after pair, or pack after pack.
+
+        Which pairs make a pack never changes, so the last one may go beyond the pairs that are looked at.
+        """
         values, wanted = self.values(runs), self.decision(runs).wanted
+        size = self.search.packs.confirmation
         return [
-            WantedRun(finalist.setting, self.seed(pair), self.seed(pair), finalist.name)
-            for pair in range(max(wanted.values(), default=0))
+            WantedRuns(
+                finalist.setting,
+                tuple((self.seed(pair), self.seed(pair)) for pair in range(first, first + size)),
+                finalist.name,
+            )
+            for first in range(0, max(wanted.values(), default=0), size)
             for finalist in self.finalists
-            if pair < wanted.get(finalist.order, 0) and pair not in values[finalist.order]
+            if any(
+                pair not in values[finalist.order]
+                for pair in range(first, min(first + size, wanted.get(finalist.order, 0)))
+            )
         ]
 
 
-def study_name(search: Search, number: int) -> str:
+def study_name(search: Searched, number: int) -> str:
     """What the study of a round is called.
 
     Example:
@@ -206,7 +217,7 @@ def study_name(search: Search, number: int) -> str:
     return f"{search.name}-confirm" + (f"-{number}" if number > 1 else "")
 
 
-def last_confirmation(storage: BaseStorage, search: Search) -> tuple[Confirmation, bool] | None:
+def last_confirmation(storage: BaseStorage, search: Searched) -> tuple[Confirmation, bool] | None:
     """The last confirmation of a search as it was kept, and whether its verdict stands; None where there is none."""
     name = re.compile(re.escape(f"{search.name}-confirm") + r"(?:-(\d+))?")
     with quiet_optuna(), storage_errors():
@@ -219,7 +230,7 @@ def last_confirmation(storage: BaseStorage, search: Search) -> tuple[Confirmatio
     return None
 
 
-def _from_kept(search: Search, kept: Mapping[str, Any], number: int) -> Confirmation:
+def _from_kept(search: Searched, kept: Mapping[str, Any], number: int) -> Confirmation:
     return Confirmation(
         search,
         tuple(Finalist.from_dict(finalist) for finalist in kept["finalists"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ordersearch.results import Run, State, next_seed
@@ -40,7 +40,7 @@ def is_probing(max_epochs: int, n_trials: int | None, n_settings: int, max_seeds
         max_epochs: Of a whole training.
         n_trials: How many trials there will be, or None for no limit.
         n_settings: How many settings the space has.
-        max_seeds: How many seeds of a setting are trained at most.
+        max_seeds: How many trainings with other seeds a setting has at most.
 
     Example:
         >>> is_probing(16, 60, 174, 3), is_probing(1, 60, 174, 3), is_probing(16, 12, 174, 3), is_probing(16, 60, 20, 3)
@@ -80,6 +80,7 @@ class Halving:
         seed: The search's first seed.
         max_seeds: How many seeds of a setting are trained at most.
         probe_epochs: How many epochs a probe has; what was pruned at another one is no probe.
+        pack: How many seeds of a setting are trained together; a setting is judged by the mean of the first so many.
     """
 
     metric: str
@@ -87,6 +88,7 @@ class Halving:
     seed: int
     max_seeds: int
     probe_epochs: int
+    pack: int = 1
 
     def promoted(self, runs: Runs) -> str | None:
         """The setting that should be trained further before a new one is tried, or None.
@@ -135,23 +137,25 @@ class Halving:
         return found
 
     def _whole(self, runs: Runs) -> dict[str, float]:
-        """The value of each setting whose first seed is complete."""
-        return {
-            digest: run.value
-            for digest, run in self._first_runs(runs, State.COMPLETE)
-            if run.value is not None and math.isfinite(run.value)
-        }
+        """The value of each setting whose first seeds are complete."""
+        return self._means(runs, State.COMPLETE, lambda run: run.value)
 
     def _probed(self, runs: Runs) -> dict[str, float]:
         """The metric at the end of each setting's probe."""
-        return {
-            digest: run.metrics[self.metric]
-            for digest, run in self._first_runs(runs, State.PRUNED)
-            if run.n_epochs == self.probe_epochs and math.isfinite(run.metrics.get(self.metric, math.nan))
-        }
+        return self._means(
+            runs, State.PRUNED, lambda run: run.metrics.get(self.metric) if run.n_epochs == self.probe_epochs else None
+        )
 
-    def _first_runs(self, runs: Runs, state: State) -> Iterator[tuple[str, Run]]:
-        return ((d, run) for d, own in runs.items() for run in own if run.seed == self.seed and run.state is state)
+    def _means(self, runs: Runs, state: State, value: Callable[[Run], float | None]) -> dict[str, float]:
+        """The mean over a setting's first seeds, of the settings that have all of them in this state."""
+        first = range(self.seed, self.seed + self.pack)
+        means: dict[str, float] = {}
+        for digest, own in runs.items():
+            values = {run.seed: value(run) for run in own if run.state is state and run.seed in first}
+            finite = [each for each in values.values() if each is not None and math.isfinite(each)]
+            if len(finite) == self.pack:
+                means[digest] = math.fsum(finite) / self.pack
+        return means
 
     def _best_first(self, values: Mapping[str, float]) -> list[str]:
         sign = 1 if self.minimise else -1
@@ -161,4 +165,4 @@ class Halving:
         return self._best_first(values)[: len(values) // REDUCTION]
 
     def _is_open(self, runs: Sequence[Run]) -> bool:
-        return next_seed(runs, self.seed, self.max_seeds) is not None
+        return next_seed(runs, self.seed, self.max_seeds, self.pack) is not None

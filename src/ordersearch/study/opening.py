@@ -12,7 +12,8 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ordersearch.errors import StudyMismatchError
-from ordersearch.results import Attribute, State, read_runs, run_of, runs_of_setting
+from ordersearch.objective.pack import described
+from ordersearch.results import Attribute, State, read_runs, run_of, runs_of, runs_of_setting
 from ordersearch.space import SearchSpace
 from ordersearch.study.storage import quiet_optuna, storage_errors
 
@@ -57,14 +58,13 @@ def open_study(
     return study
 
 
-def kept_epochs(storage: BaseStorage, name: str) -> int | None:
-    """How many epochs a trial of the study of this name has, or None where there is no such study."""
+def kept_identity(storage: BaseStorage, name: str) -> dict[str, Any]:
+    """What the study of this name was made with, by name; empty where there is no such study."""
     with quiet_optuna(), storage_errors():
         if name not in optuna.get_all_study_names(storage):
-            return None
-        kept = optuna.load_study(study_name=name, storage=storage).user_attrs.get(Attribute.SEARCH, {})
-        epochs = kept.get("max_epochs")
-        return epochs if isinstance(epochs, int) else None
+            return {}
+        kept: dict[str, Any] = optuna.load_study(study_name=name, storage=storage).user_attrs.get(Attribute.SEARCH, {})
+        return kept
 
 
 def _require_search(name: str, kept: Mapping[str, Any]) -> None:
@@ -73,11 +73,11 @@ def _require_search(name: str, kept: Mapping[str, Any]) -> None:
 
 
 def _check_same(name: str, kept: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    differing = [key for key in now if kept.get(key) != now[key]]
+    differing = [key for key in {**now, **kept} if kept.get(key) != now.get(key)]
     # A fingerprint says nothing to a person; the name beside it does, where that differs, too.
     told = [key for key in differing if "fingerprint" not in key] or differing
     if told:
-        differences = ", ".join(f"{key} {kept.get(key)!r}, now {now[key]!r}" for key in told)
+        differences = ", ".join(f"{key} {kept.get(key)!r}, now {now.get(key)!r}" for key in told)
         raise StudyMismatchError(
             f"Study {name!r} exists, but was made with another {told[0]} ({differences}). {RENAME}, or go on with the "
             f"old one's options."
@@ -137,7 +137,10 @@ def _queue_interrupted(study: optuna.Study) -> None:
 
 
 def queue_again(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Queue a trial's run once more: the same setting, seed and split."""
-    kept = (Attribute.SEED, Attribute.SPLIT, Attribute.REFERENCE)
-    attributes = {str(key): trial.user_attrs[key] for key in kept if key in trial.user_attrs}
-    study.enqueue_trial(trial.params, user_attrs=attributes)
+    """Queue a trial's runs once more: the same setting, seeds and splits."""
+    kept: dict[str, Any] = {}
+    if Attribute.SEED in trial.user_attrs:
+        kept |= described([(run.seed, run.split) for run in runs_of(trial)])
+    if Attribute.REFERENCE in trial.user_attrs:
+        kept[str(Attribute.REFERENCE)] = trial.user_attrs[Attribute.REFERENCE]
+    study.enqueue_trial(trial.params, user_attrs=kept)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
 from ordersearch.data.tensors import Split
-from ordersearch.errors import DivergedError, OrdersearchError, ShapeError, SpecError
-from ordersearch.networks import Network, build_network
+from ordersearch.errors import DivergedError, ShapeError, SpecError
 from ordersearch.networks.ends import entered_sizes
 from ordersearch.objective import Setting, Trainer
 from ordersearch.space import SearchSpace
 from ordersearch.study.halving import mean_share
-from ordersearch.training.fit import fit
+from ordersearch.study.packs import train_together
+from ordersearch.study.trainable import settings_to_try
 from ordersearch.training.threads import suited_threads
 
 BUDGET_SECONDS = 90.0
@@ -85,23 +85,24 @@ def planned_trials(
     *,
     split: int,
     max_seeds: int,
+    pack: int = 1,
     budget_seconds: float = BUDGET_SECONDS,
     most: int = MOST_TRIALS,
 ) -> int:
     """How many trials fill the budget here, at least 12, at most ``most``: from a short training's measured speed."""
-    seconds = trial_seconds(trainer, space, split=split)
+    seconds = trial_seconds(trainer, space, split=split, pack=pack)
     if seconds is None:
         return FEWEST_TRIALS
     n_whole = budget_seconds / seconds
     max_epochs, n_settings = trainer.training.max_epochs, space.n_settings
 
     def cost(n: int) -> float:
-        return n * mean_share(max_epochs, n, n_settings, max_seeds)
+        return n * mean_share(max_epochs, n, n_settings, math.ceil(max_seeds / pack))
 
     return next((n for n in range(most, FEWEST_TRIALS, -1) if cost(n) <= n_whole), FEWEST_TRIALS)
 
 
-def trial_seconds(trainer: Trainer, space: SearchSpace, *, split: int) -> float | None:
+def trial_seconds(trainer: Trainer, space: SearchSpace, *, split: int, pack: int = 1) -> float | None:
     """Seconds that an unpruned trial takes, measured on at most 1024 samples; None when none of a few orders trains.
 
     The first reference is measured, or another order where that one does not fit or diverges. What is trained first
@@ -110,13 +111,13 @@ def trial_seconds(trainer: Trainer, space: SearchSpace, *, split: int) -> float 
     data = trainer.data(split)
     short = data.first(PROBE_SAMPLES, PROBE_SAMPLES // 4)
     share = (data.n_train + data.n_val / 3) / (short.n_train + short.n_val / 3)
-    for setting in islice(_settings(space, trainer.network), MOST_PROBED):
+    for setting in islice(settings_to_try(space, trainer.network), MOST_PROBED):
         seconds = 0.0
         try:
             with suited_threads(trainer.dataset.input_shape):
                 for n_epochs in (1, 2):
                     started = time.perf_counter()
-                    _train_once(trainer, setting, short, n_epochs)
+                    _train_once(trainer, setting, short, n_epochs, pack)
                     seconds = time.perf_counter() - started
         except (ShapeError, SpecError, DivergedError, MemoryError, RuntimeError):
             # Not the plan's to judge: the search will meet it again and write it down as a result.
@@ -125,36 +126,6 @@ def trial_seconds(trainer: Trainer, space: SearchSpace, *, split: int) -> float 
     return None
 
 
-def require_an_order_that_fits(trainer: Trainer, space: SearchSpace) -> None:
-    """Raise the first order's ShapeError if none of the space's orders, or of its first 200, fits the data."""
-    first: OrdersearchError | None = None
-    dataset = trainer.dataset
-    for setting in islice(_settings(space, trainer.network), 200):
-        try:
-            build_network(trainer.network, setting.blocks, dataset.input_shape, dataset.n_outputs)
-        except (ShapeError, SpecError) as error:
-            first = first or error
-        else:
-            return
-    if first is not None:
-        raise first
-
-
-def _settings(space: SearchSpace, network: Network) -> Iterator[Setting]:
-    for reference in space.references():
-        yield Setting.of(reference.blocks, space.default_nuisance(), network)
-    for params in space.settings():
-        nuisance = {name: float(params[name]) for name in space.nuisance}
-        yield Setting.of(space.decode(params), nuisance, network)
-
-
-def _train_once(trainer: Trainer, setting: Setting, data: Split, n_epochs: int) -> None:
-    dataset = trainer.dataset
-    model = build_network(trainer.network, setting.blocks, dataset.input_shape, dataset.n_outputs)
-    fit(
-        model,
-        data,
-        settings=replace(trainer.settings(setting), max_epochs=n_epochs),
-        learning_rate=setting.learning_rate,
-        seed=0,
-    )
+def _train_once(trainer: Trainer, setting: Setting, data: Split, n_epochs: int, pack: int) -> None:
+    settings = replace(trainer.settings(setting), max_epochs=n_epochs)
+    train_together(trainer, setting, data, range(pack), settings)

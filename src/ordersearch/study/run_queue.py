@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ordersearch.objective import ConfirmingObjective, Setting, Trainer, TrialFailed
 from ordersearch.objective.confirming import age_seconds
+from ordersearch.objective.pack import Pair, described
 from ordersearch.results import FAILED, RETRIED, Attribute, Run, State, read_runs
 from ordersearch.study.opening import end_abandoned, lives_here, worker_name
 from ordersearch.study.storage import plain_interrupts, quiet_optuna, storage_errors
@@ -34,26 +35,24 @@ class QueueWatch(Protocol):
 
 
 @dataclass(frozen=True)
-class WantedRun:
-    """A run that is to be trained.
+class WantedRuns:
+    """Runs of one setting that are to be trained, in one trial.
 
     Attributes:
         setting: What is trained.
-        seed: Of initial weights, batch order and noise.
-        split: Which division of the data.
+        pairs: Seed and split of each; several are trained together.
         name: Of the reference that it is, or empty.
     """
 
     setting: Setting
-    seed: int
-    split: int
+    pairs: tuple[Pair, ...]
     name: str = ""
 
     def attributes(self) -> dict[str, Any]:
         """What a queued trial carries."""
-        run = {Attribute.SEED: self.seed, Attribute.SPLIT: self.split, Attribute.REFERENCE: self.name}
+        kept = {Attribute.REFERENCE: self.name, **self.setting.attributes()}
         # Optuna takes the keys as they are, and an enumeration's member is no plain text to every storage.
-        return {str(name): value for name, value in (run | self.setting.attributes()).items()}
+        return described(self.pairs) | {str(name): value for name, value in kept.items()}
 
 
 class RunQueue:
@@ -78,7 +77,7 @@ class RunQueue:
     ) -> None:
         self.study, self.trainer, self.timeout, self.watch, self.is_final = study, trainer, timeout, watch, is_final
 
-    def train(self, missing: Callable[[Sequence[Run]], Sequence[WantedRun]]) -> tuple[list[Run], str]:
+    def train(self, missing: Callable[[Sequence[Run]], Sequence[WantedRuns]]) -> tuple[list[Run], str]:
         """Train until nothing is missing.
 
         Args:
@@ -104,7 +103,7 @@ class RunQueue:
                 gc.unfreeze()
             return queued_runs(self.study), ended
 
-    def _queue(self, missing: Callable[[Sequence[Run]], Sequence[WantedRun]]) -> bool:
+    def _queue(self, missing: Callable[[Sequence[Run]], Sequence[WantedRuns]]) -> bool:
         """Queue what is missing and nobody has; whether anything is missing."""
         trials = self.study.get_trials(deepcopy=False)
         under_way = {
@@ -114,7 +113,7 @@ class RunQueue:
         }
         wanted = missing(queued_runs(self.study))
         for run in wanted:
-            if (run.setting.digest, run.seed) not in under_way:
+            if (run.setting.digest, run.pairs[0][0]) not in under_way:
                 self.study.enqueue_trial({}, user_attrs=run.attributes())
         return bool(wanted)
 
@@ -124,7 +123,8 @@ class RunQueue:
         return not is_here and age_seconds(trial) > self._patience_seconds()
 
     def _patience_seconds(self) -> float:
-        seconds = [run.seconds for run in read_runs(self.study) if run.state is State.COMPLETE]
+        complete = [run for run in read_runs(self.study) if run.state is State.COMPLETE]
+        seconds = [run.seconds * max(1, len(run.pack)) for run in complete]
         return max(SHORTEST_PATIENCE_SECONDS, PATIENCE_IN_RUNS * statistics.median(seconds) if seconds else 0.0)
 
     def _train_one(self) -> None:

@@ -130,7 +130,7 @@ class DistinctSampler(BaseSampler):
         return point
 
     def _next_seed(self, runs: Sequence[Run]) -> int | None:
-        return next_seed(runs, self.halving.seed, self.halving.max_seeds)
+        return next_seed(runs, self.halving.seed, self.halving.max_seeds, self.halving.pack)
 
     def _is_new(self, runs: Sequence[Run]) -> bool:
         """Whether a setting was never tried, or only failed in a way that is worth another try."""

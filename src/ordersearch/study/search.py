@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from ordersearch.space import SearchSpace
 from ordersearch.study.halving import Halving, is_probing, probe_epochs
 from ordersearch.study.observer import Observer
 from ordersearch.study.opening import open_study, worker_name
+from ordersearch.study.packs import Packs
+from ordersearch.study.record import keep_record
 from ordersearch.study.result import SearchResult, ranked
 from ordersearch.study.sampler import DistinctSampler
 from ordersearch.study.storage import plain_interrupts, quiet_optuna, storage_errors
@@ -42,6 +45,7 @@ class Search:
         training: How a candidate is trained.
         seed: First of the search's seeds, and its split.
         max_seeds: How many seeds of one setting are trained at most.
+        packs: How many seeds are trained together.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Search:
     training: TrainingSettings
     seed: int = 0
     max_seeds: int = 3
+    packs: Packs = Packs()  # noqa: RUF009 - it is frozen
 
     def __post_init__(self) -> None:
         check_network(self.network, self.space.block_roles, self.dataset.dims)
@@ -71,7 +76,7 @@ class Search:
             StudyMismatchError: A study of this name was made with something else; the message says with what.
             StorageError: The storage failed.
         """
-        return open_study(
+        study = open_study(
             storage,
             self.name,
             identity=self.identity(),
@@ -79,6 +84,9 @@ class Search:
             direction=self.direction,
             space=self.space,
         )
+        with storage_errors():
+            keep_record(study, self)
+        return study
 
     def identity(self) -> dict[str, Any]:
         """What must be the same for two runs to be compared, by name."""
@@ -91,7 +99,17 @@ class Search:
             **named_network(self.network),
             "seed": self.seed,
             **self.training.to_dict(),
+            **self.packs.to_dict(),
         }
+
+    @property
+    def n_trainings(self) -> int:
+        """How many trainings, each with other seeds, a setting has at most."""
+        return math.ceil(self.max_seeds / self.packs.search)
+
+    def first_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Seed and split of the runs that a setting is first trained with."""
+        return tuple((seed, self.seed) for seed in range(self.seed, self.seed + self.packs.search))
 
     def run(
         self,
@@ -142,6 +160,7 @@ class Search:
             trainer,
             seed=self.seed,
             max_seeds=self.max_seeds,
+            pack=self.packs.search,
             probe_epochs=sampler.halving.probe_epochs if self._is_probing(sampler.n_trials) else None,
             worker=worker_name(),
             on_epoch=watch.epoch_finished,
@@ -166,7 +185,7 @@ class Search:
         return watch.stop_reason(read_runs(study)) or ("time" if is_late else "exhausted")
 
     def _is_probing(self, n_trials: int | None) -> bool:
-        return is_probing(self.training.max_epochs, n_trials, self.space.n_settings, self.max_seeds)
+        return is_probing(self.training.max_epochs, n_trials, self.space.n_settings, self.n_trainings)
 
     def _sampler(self, study: optuna.Study, n_expected: int | None) -> DistinctSampler:
         # A resumed search must not draw again what it drew before.
@@ -176,7 +195,14 @@ class Search:
             seed=seed, n_startup_trials=len(self.space.references()) + 10, constant_liar=False
         )
         training, minimise = self.training, self.direction == "minimize"
-        halving = Halving(training.metric, minimise, self.seed, self.max_seeds, probe_epochs(training.max_epochs))
+        halving = Halving(
+            training.metric,
+            minimise,
+            seed=self.seed,
+            max_seeds=self.max_seeds,
+            probe_epochs=probe_epochs(training.max_epochs),
+            pack=self.packs.search,
+        )
         return DistinctSampler(wrapped, self.space, halving=halving, n_trials=n_expected)
 
 
