@@ -235,7 +235,7 @@ def _search(options: SearchOptions, dataset: Dataset, space: SearchSpace) -> Sea
         metric=options.metric,
         augment=options.augment,
         device=device,
-        precision="bf16" if device == "cuda" else "32",
+        precision=_precision(device),
     )
     name = options.name or re.sub(r"[^\w.+-]+", "-", f"{dataset.name}-{space.name}").lstrip(".-_") or "search"
     return Search(
@@ -269,6 +269,14 @@ def _device(asked: str) -> str:
             "--device: got 'cuda', but PyTorch finds no GPU here. Leave it out, or install a GPU build of torch."
         )
     return "cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _precision(device: str) -> str:
+    """bf16 where the GPU computes in it; one that only imitates it (before Ampere) is slower than in float32."""
+    import torch
+
+    is_fast = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if is_fast else "32"
 
 
 def _planned_trials(
