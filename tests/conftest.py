@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.browser import browser  # noqa: F401
+
 GOLDEN = Path(__file__).parent / "golden"
 
 # A machine that does other work as well makes any deadline a lottery.

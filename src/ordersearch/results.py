@@ -26,7 +26,7 @@ Blocks = Mapping[str, BlockSpec]
 
 
 class Attribute(StrEnum):
-    """The user attributes that a study and its trials carry."""
+    """The attributes that a study and its trials carry: user attributes, but for what says otherwise."""
 
     SEARCH = "ordersearch:search"
     N_TRIALS = "ordersearch:n_trials"
@@ -46,6 +46,7 @@ class Attribute(StrEnum):
     PARAMETERS = "ordersearch:parameters"
     REUSED = "ordersearch:reused"
     VALIDATION_LOSSES = "ordersearch:val_losses"
+    """A system attribute; versions before 0.2 kept a user attribute."""
     CONFIRMATION = "ordersearch:confirmation"
     FRESH_TRIES_FROM = "ordersearch:fresh_tries_from"
     DATA = "ordersearch:data"
@@ -55,7 +56,12 @@ class Attribute(StrEnum):
     COMMANDS = "ordersearch:commands"
     """The commands that were given, with the versions that they ran with."""
     PACK = "ordersearch:pack"
-    """The runs of a trial that holds several: seed and split of each, and what each came to."""
+    """The runs of a trial that holds several: seed and split of each; and, as a system attribute, what each came to."""
+    CONFUSION = "ordersearch:confusion"
+    """Of a finalist's classifier, a system attribute: the test part's samples by class and by predicted class."""
+    SAMPLES_PER_SECOND = "ordersearch:samples_per_second"
+    EPOCHS_TO_TARGET = "ordersearch:epochs_to_target"
+    """Epochs until the validation loss was half of what guessing gives; absent where it never was."""
     METRIC = "ordersearch:metric:"
     """Followed by the metric's key; one attribute a metric, so that the dashboard can plot it."""
 
@@ -222,12 +228,13 @@ def _member(whole: Run, kept: Mapping[str, Any], *, first: bool) -> Run:
 
 
 def _pack(trial: FrozenTrial) -> Sequence[Mapping[str, Any]]:
-    return cast("Sequence[Mapping[str, Any]]", trial.user_attrs.get(Attribute.PACK, ()))
+    kept = trial.system_attrs.get(Attribute.PACK) or trial.user_attrs.get(Attribute.PACK, ())
+    return cast("Sequence[Mapping[str, Any]]", kept)
 
 
 def run_of(trial: FrozenTrial) -> Run:
     """A trial as one run; of a pack, with the means over its seeds and the first one's name."""
-    kept: Mapping[str, Any] = trial.user_attrs
+    kept: Mapping[str, Any] = {**trial.system_attrs, **trial.user_attrs}
     return Run(
         trial=trial.number,
         state=_state(trial),
@@ -285,16 +292,27 @@ CSV_COUNTS = ("n_epochs", "seconds", "n_parameters", "n_reused", "reference", "r
 
 def write_trials(path: Path, runs: Iterable[Run]) -> None:
     """Write ``trials.csv``: a row a run, its state, figures, order and parameters."""
+    write_whole(path, trials_text(runs))
+
+
+def trials_text(runs: Iterable[Run], **further: Sequence[str]) -> str:
+    """The rows of ``trials.csv``.
+
+    Args:
+        runs: One for each row.
+        further: Columns to put first, with a value for each run.
+    """
     runs = list(runs)
     metrics = sorted({key for run in runs for key in run.metrics})
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*CSV_COLUMNS, *metrics, *CSV_COUNTS])
-    for run in runs:
+    writer.writerow([*further, *CSV_COLUMNS, *metrics, *CSV_COUNTS])
+    for place, run in enumerate(runs):
+        told = [_cell(column[place]) for column in further.values()]
         first = [_cell(getattr(run, column)) for column in CSV_COLUMNS]
         last = [_cell(getattr(run, column)) for column in CSV_COUNTS]
-        writer.writerow([*first, *(run.metrics.get(key, "") for key in metrics), *last])
-    write_whole(path, text.getvalue())
+        writer.writerow([*told, *first, *(run.metrics.get(key, "") for key in metrics), *last])
+    return text.getvalue()
 
 
 def _cell(value: Any) -> Any:

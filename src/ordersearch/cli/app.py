@@ -118,6 +118,9 @@ def search(
     pack: Annotated[
         str, typer.Option(help="Seeds trained together as one batched model: auto, off or how many.")
     ] = "auto",
+    workers: Annotated[
+        str, typer.Option(help="Processes that share the work: auto or how many, at most one a core.")
+    ] = "auto",
     confirm: Annotated[
         str, typer.Option(help="Train the best few anew on fresh pairs of seed and split: auto, off or how many pairs.")
     ] = "auto",
@@ -134,6 +137,40 @@ def search(
     from ordersearch.cli.search_command import SearchOptions, run_search
 
     raise typer.Exit(run_search(SearchOptions(**given)))
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="A run's folder, or its name in runs.", show_default=False)] = "",
+    format: Annotated[str, typer.Option(help="html, md, csv or json. [default: html]", show_default=False)] = "",
+    out: Annotated[
+        str, typer.Option(help="The file. [default: report.html in the run's folder; else it is printed]")
+    ] = "",
+    storage: Annotated[str, typer.Option(help="Optuna storage URL, where the study is in no run's folder.")] = "",
+    name: Annotated[str, typer.Option(help="Of the study, where the storage holds several searches.")] = "",
+) -> None:
+    """Report on RUN: verdict, leaderboard, drawings, how to use it; the data set is not needed."""
+    given = dict(locals())
+    from ordersearch.cli.report_command import ReportOptions, run_report
+
+    raise typer.Exit(run_report(ReportOptions(**given)))
+
+
+@app.command()
+def dashboard(
+    run: Annotated[
+        str, typer.Argument(help="A run's folder, or its name in runs. [default: the newest]", show_default=False)
+    ] = "",
+    storage: Annotated[str, typer.Option(help="Optuna storage URL, where the study is in no run's folder.")] = "",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="[default: 8080, or a free one]", show_default=False)
+    ] = None,
+) -> None:
+    """Watch RUN in a browser with optuna-dashboard: notes, plots, learning curves; also while it runs."""
+    from ordersearch.cli.dashboard_command import run_dashboard
+
+    raise typer.Exit(run_dashboard(run, storage, host, port))
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ordersearch.cli.interrupts import ignore
+from ordersearch.cli.report_command import report_beside
 from ordersearch.errors import StorageError
+from ordersearch.report.fields import print_field
 from ordersearch.spec import BlockSpec
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from ordersearch.study import Observer, Search, SearchResult
     from ordersearch.study.confirmation import Confirmation
     from ordersearch.study.finalists import Finalist
+    from ordersearch.study.team import Team
     from ordersearch.study.verdict import Verdict
 
 
@@ -41,6 +44,7 @@ class Confirming:
         baseline: The order of ``--baseline``, or None.
         timeout: Seconds after which no further run begins, or None.
         unfinished: The confirmation to go on with, or None.
+        team: The processes that train along.
     """
 
     search: Search
@@ -51,7 +55,8 @@ class Confirming:
     options: SearchOptions
     baseline: Mapping[str, BlockSpec] | None
     timeout: float | None
-    unfinished: Confirmation | None = None
+    unfinished: Confirmation | None
+    team: Team
 
 
 def unfinished_confirmation(
@@ -86,29 +91,31 @@ def confirm(given: Confirming, console: Console, observers: Sequence[Observer]) 
     from ordersearch.study.outputs import verdict
     from ordersearch.study.verdict import verdict_of
 
-    confirmation, ended = (given.unfinished, "done") if given.unfinished else _planned(given, console)
+    confirmation, ended = (given.unfinished, "done") if given.unfinished else _planned(given, console, observers)
     if isinstance(confirmation, str):
         if ended == "interrupted":
             ignore()
         told = f"{verdict(given.search, given.result)} {confirmation}"
-        paths = written(given.folder, given.search, given.result)
+        paths = written(given.folder, given.search, given.result, storage=given.storage)
         print_end(console, told, paths, given.search, given.result.runs)
     else:
         confirmation, study = confirmation.opened(given.storage)
-        runs, ended = confirmation.run(study, given.trainer, timeout=given.timeout, observers=observers)
+        runs, ended = confirmation.run(
+            study, given.trainer, timeout=given.timeout, observers=observers, team=given.team
+        )
         if ended == "interrupted":
             ignore()
         found = verdict_of(confirmation, runs)
         if found.standings:
-            console.print(standings_table(given.search, found, width=console.width))
-        console.print(f"Scope:   {found.scope}", markup=False, soft_wrap=True)
-        paths = written(given.folder, given.search, given.result, found, runs)
+            console.print(standings_table(given.search, found))
+        print_field(console, "Scope:", found.scope)
+        paths = written(given.folder, given.search, given.result, found, runs, storage=given.storage)
         print_end(console, found.text, paths, given.search, [*given.result.runs, *runs])
     if ended == "interrupted":
         raise KeyboardInterrupt
 
 
-def _planned(given: Confirming, console: Console) -> tuple[Confirmation | str, str]:
+def _planned(given: Confirming, console: Console, observers: Sequence[Observer]) -> tuple[Confirmation | str, str]:
     """The confirmation, or why there is none; and how the search for the baseline's learning rate ended."""
     from ordersearch.study.confirmation import Confirmation
     from ordersearch.study.finalists import finalists
@@ -116,7 +123,7 @@ def _planned(given: Confirming, console: Console) -> tuple[Confirmation | str, s
     plan = _plan(given)
     if plan is None:
         return "Confirming it would take longer than the search; --confirm 6 does it all the same.", "done"
-    baseline, ended = _baseline(given, console)
+    baseline, ended = _baseline(given, console, observers)
     if ended == "time":
         return "The time is up before your order's learning rate is found; the same command goes on.", ended
     chosen = finalists(given.result, baseline, n_challengers=plan[0])
@@ -143,7 +150,7 @@ def _plan(given: Confirming) -> tuple[int, int] | None:
     return planned_confirmation(statistics.median(seconds), math.fsum(run.seconds for run in given.result.runs))
 
 
-def _baseline(given: Confirming, console: Console) -> tuple[Finalist, str]:
+def _baseline(given: Confirming, console: Console, observers: Sequence[Observer]) -> tuple[Finalist, str]:
     """The baseline at the best of its settings; those that the search did not train whole are trained now."""
     from ordersearch.study.baseline import baseline_settings, default_baseline, tuned_baseline, untried_settings
 
@@ -153,13 +160,28 @@ def _baseline(given: Confirming, console: Console) -> tuple[Finalist, str]:
     if untried:
         told = f"Your order is trained once at each of its {len(settings)} settings; {len(untried)} are left."
         console.print(told, markup=False, soft_wrap=True)
-    return tuned_baseline(search, given.result, blocks, given.trainer, given.storage, timeout=given.timeout)
+    return tuned_baseline(
+        search,
+        given.result,
+        blocks,
+        given.trainer,
+        given.storage,
+        timeout=given.timeout,
+        observers=observers,
+        team=given.team,
+    )
 
 
 def written(
-    folder: Path, search: Search, result: SearchResult, found: Verdict | None = None, runs: Sequence[Run] = ()
+    folder: Path,
+    search: Search,
+    result: SearchResult,
+    found: Verdict | None = None,
+    runs: Sequence[Run] = (),
+    *,
+    storage: BaseStorage,
 ) -> list[Path]:
-    """Write the run's files and give their paths.
+    """Write the run's files, its report last, and give their paths.
 
     Raises:
         StorageError: They cannot be written.
@@ -167,15 +189,16 @@ def written(
     from ordersearch.study.outputs import write_outputs
 
     try:
-        return write_outputs(folder, search, result, found, runs)
+        paths = write_outputs(folder, search, result, found, runs)
     except OSError as cause:
         raise StorageError(f"{folder}: its files cannot be written ({cause.strerror or cause}).") from cause
+    return paths + report_beside(folder, storage, search.name)
 
 
 def print_end(console: Console, verdict: str, paths: Sequence[Path], search: Search, runs: Sequence[Run]) -> None:
     """Print the verdict, however quiet the console is, what the orders' parts do, and where the files are."""
     from ordersearch.report.effects import print_effects
 
-    Console(highlight=False).print(f"Verdict: {verdict}", markup=False, soft_wrap=True)
+    print_field(Console(highlight=False), "Verdict:", verdict)
     print_effects(console, search, runs)
-    console.print(f"Files:   {', '.join(map(str, paths))}", markup=False, soft_wrap=True)
+    print_field(console, "Files:", ", ".join(map(str, paths)))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from ordersearch.cli.confirming import print_end, written
+from ordersearch.cli.dashboard_command import ARTIFACTS, Watched
 from ordersearch.cli.interrupts import ignore
 from ordersearch.data.description import few_notes
-from ordersearch.errors import without_password
+from ordersearch.report.fields import print_field
 
 if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
     from ordersearch.study import Observer, Search, SearchResult
+    from ordersearch.workers import Sharing
 
 ENDINGS = {
     "trials": "All trials are trained; more with --trials.",
@@ -33,17 +37,17 @@ def console_of(*, quiet: bool) -> Console:
 
 def observer_on(console: Console) -> Observer:
     """A live screen in a terminal, plain lines elsewhere."""
-    from ordersearch.report.terminal import LiveScreen, PlainLines
+    from ordersearch.report.terminal import screen_on
 
-    return LiveScreen(console) if console.is_terminal else PlainLines(console)
+    return screen_on(console)
 
 
 def print_start(console: Console, search: Search) -> None:
     """Print what was found: data, space, network."""
     space, dataset = search.space, search.dataset
     for line in [*dataset.describe(), *few_notes(dataset), *dataset.notes]:
-        _print_field(console, "Data", line)
-    _print_field(
+        print_field(console, "Data", line)
+    print_field(
         console,
         "Space",
         f"{space.name}: {space.n_specs} orders (rates counted) are {space.n_classes} distinct networks; with the "
@@ -55,7 +59,7 @@ def print_start(console: Console, search: Search) -> None:
         for key, value in network.items()
         if key != "name" and value is not False
     )
-    _print_field(console, "Network", f"{search.network.name}: {search.network.summary}{f' ({chosen})' * bool(chosen)}")
+    print_field(console, "Network", f"{search.network.name}: {search.network.summary}{f' ({chosen})' * bool(chosen)}")
 
 
 def print_plan(
@@ -64,6 +68,7 @@ def print_plan(
     n_trials: int | None,
     timeout: float | None,
     location: str,
+    folder: Path,
     *,
     is_confirmed: bool,
     why_packed: str,
@@ -75,10 +80,33 @@ def print_plan(
     epochs = f"{training.max_epochs} epoch{'s' * (training.max_epochs != 1)}"
     then = ", then the best few anew on fresh pairs" if is_confirmed else ""
     plan = f"{count} of up to {epochs} on {training.device}{during}, by {training.metric}{then}"
-    _print_field(console, "Plan", plan)
+    print_field(console, "Plan", plan)
     if told := packs_told(search):
-        _print_field(console, "Packs", f"{told} ({why_packed})")
-    _print_field(console, "Watch", f"optuna-dashboard {shlex.quote(without_password(location))}")
+        print_field(console, "Packs", f"{told} ({why_packed})")
+    watched = Watched(location, folder / ARTIFACTS)
+    print_field(console, "Watch", watched.own_command(folder))
+    print_field(console, "", f"or {watched.command}")
+
+
+def print_workers(console: Console, sharing: Sharing) -> None:
+    """Print how many processes share the work, where there are several or one would expect several."""
+    if sharing.n > 1:
+        threads = f"{sharing.threads} thread{'s' * (sharing.threads != 1)}"
+        print_field(console, "Workers", f"{sharing.n} processes of {threads} each; --workers 1 takes one")
+    if sharing.note:
+        print_field(console, "Workers", sharing.note)
+
+
+def print_notes(console: Console, notes: Sequence[str]) -> None:
+    """Print what went wrong with the workers."""
+    for note in notes:
+        print_field(console, "Workers", note)
+
+
+def print_problem(console: Console, problem: str) -> None:
+    """Print what went wrong with what the dashboard shows."""
+    if problem:
+        print_field(console, "Watch", problem)
 
 
 def packs_told(search: Search) -> str:
@@ -92,11 +120,9 @@ def packs_told(search: Search) -> str:
     return ", ".join(parts)
 
 
-def _print_field(console: Console, name: str, text: str) -> None:
-    console.print(f"{name:<8} {text}", markup=False, soft_wrap=True)
-
-
-def print_found(search: Search, result: SearchResult, folder: Path, console: Console, *, told: bool) -> bool:
+def print_found(
+    search: Search, result: SearchResult, folder: Path, console: Console, *, told: bool, storage: BaseStorage
+) -> bool:
     """Print and write what the search found; whether it found anything.
 
     Args:
@@ -105,6 +131,7 @@ def print_found(search: Search, result: SearchResult, folder: Path, console: Con
         folder: Where the files go.
         console: What to print on.
         told: Whether this is the end, so that the verdict and the files are told of.
+        storage: Where the study is kept.
     """
     from ordersearch.report.terminal import result_table, savings_line, states_line
     from ordersearch.study.outputs import verdict
@@ -112,11 +139,12 @@ def print_found(search: Search, result: SearchResult, folder: Path, console: Con
     is_over = told or result.ended == "interrupted" or not result.places
     if result.ended == "interrupted":
         ignore()
-    paths = written(folder, search, result)
+    paths = written(folder, search, result, storage=storage)
     if result.places:
         console.print(result_table(search, result))
-    for line in (states_line(result), savings_line(search, result), f"Ended:   {ENDINGS[result.ended]}"):
-        console.print(line, markup=False, soft_wrap=True)
+    print_field(console, "Trials:", states_line(result))
+    print_field(console, "Saved:", savings_line(search, result))
+    print_field(console, "Ended:", ENDINGS[result.ended])
     if is_over:
         print_end(console, verdict(search, result), paths, search, result.runs)
     if result.ended == "interrupted":

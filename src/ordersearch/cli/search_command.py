@@ -12,23 +12,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ordersearch.cli.confirming import Confirming, confirm, unfinished_confirmation
+from ordersearch.cli.dashboard_command import ARTIFACTS
 from ordersearch.cli.interrupts import put_off, reminder
-from ordersearch.cli.printing import console_of, observer_on, print_found, print_plan, print_start
+from ordersearch.cli.printing import (
+    console_of,
+    observer_on,
+    print_found,
+    print_notes,
+    print_plan,
+    print_problem,
+    print_start,
+    print_workers,
+)
 from ordersearch.data import load_dataset
 from ordersearch.errors import OrdersearchError, without_password
 from ordersearch.ranking.stopping import FEWEST_PAIRS
+from ordersearch.report.painter import waiting
 from ordersearch.space import SearchSpace
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.storages import BaseStorage
+    from rich.console import Console
 
     from ordersearch.data import Dataset
     from ordersearch.networks import Network
     from ordersearch.objective import Trainer
     from ordersearch.space.search_space import Blocks
-    from ordersearch.study import Search
+    from ordersearch.study import Observer, Search
+    from ordersearch.study.team import Team
 
+
+MEASURING = "Measuring how fast it trains"
 
 SEARCH_SHARE = 2 / 3
 """Of ``--timeout``; the rest is the confirmation's."""
@@ -62,6 +77,7 @@ class SearchOptions:
     task: str = "auto"
     augment: str = ""
     pack: str = "auto"
+    workers: str = "auto"
     confirm: str = "auto"
     baseline: str = ""
     anytime: bool = False
@@ -123,19 +139,27 @@ def _prepared(options: SearchOptions) -> _Prepared:
     dataset = load_dataset(options.dataset, input=options.input, target=options.target, task=options.task)
     space = SearchSpace.load(options.space or _default_space(options.network, dataset))
     # torch comes in here, after all that can be said without it.
-    with put_off():
+    with waiting(console_of(quiet=options.quiet), "Loading PyTorch"), put_off():
         import ordersearch.study.outputs
         import ordersearch.study.plan  # noqa: F401
     from ordersearch.objective import Trainer
     from ordersearch.study.baseline import parse_baseline
     from ordersearch.study.opening import kept_identity
-    from ordersearch.study.storage import open_storage, run_folder
+    from ordersearch.study.outputs import library_versions
+    from ordersearch.study.record import keep_command
+    from ordersearch.study.storage import open_storage, run_folder, storage_errors
     from ordersearch.study.trainable import require_an_order_that_fits
+    from ordersearch.training.allocation import keep_freed_memory
+    from ordersearch.workers import Workers
 
+    keep_freed_memory()
     search = _search(options, dataset, space)
     baseline = parse_baseline(options.baseline, search) if options.baseline else None
     require_an_order_that_fits(Trainer(dataset, search.network, search.training), space)
     location = options.storage or str(options.out / search.name / "study.journal")
+    if options.workers != "auto":
+        # What cannot be is said before anything is left behind.
+        Workers(search, location, workers=int(options.workers))
     # A storage elsewhere is opened first, so that nothing is left behind when it cannot be.
     storage = open_storage(location) if options.storage else None
     folder = run_folder(options.out, search.name)
@@ -146,6 +170,8 @@ def _prepared(options: SearchOptions) -> _Prepared:
     trainer = Trainer(dataset, search.network, search.training)
     search, why = _packed(options, search, trainer, kept)
     study = search.open_study(storage)
+    with storage_errors():
+        keep_command(study, resume_command(options), library_versions())
     return _Prepared(search, study, storage, location, folder, trainer, baseline, why)
 
 
@@ -159,7 +185,8 @@ def _packed(options: SearchOptions, search: Search, trainer: Trainer, kept: Mapp
         return search, "as asked"
     if kept:
         return replace(search, packs=Packs.from_dict(kept)), "as when the study was made"
-    packs, why = measured_packs(trainer, search.space, split=search.seed, max_seeds=search.max_seeds)
+    with waiting(console_of(quiet=options.quiet), MEASURING):
+        packs, why = measured_packs(trainer, search.space, split=search.seed, max_seeds=search.max_seeds)
     return replace(search, packs=packs), why
 
 
@@ -167,23 +194,50 @@ def _run(options: SearchOptions) -> int:
     timeout = parse_duration(options.timeout)
     _check_options(options)
     ready = _prepared(options)
-    from ordersearch.study.result import has_trained
-
-    search, study, storage, trainer = ready.search, ready.study, ready.storage, ready.trainer
+    search, study, trainer = ready.search, ready.study, ready.trainer
     console = console_of(quiet=options.quiet)
     print_start(console, search)
-    n_trials, n_expected = _planned_trials(study, search, trainer, options.trials, timeout)
-    is_confirmed = options.confirm != "off"
+    with waiting(console, MEASURING):
+        n_trials, n_expected = _planned_trials(study, search, trainer, options.trials, timeout)
     print_plan(
         console,
         search,
         n_trials,
         timeout,
         ready.location,
-        is_confirmed=is_confirmed,
+        ready.folder,
+        is_confirmed=options.confirm != "off",
         why_packed=ready.why_packed,
     )
-    observers = [reminder(), *([] if options.quiet else [observer_on(console)])]
+    from ordersearch.report.dashboard import DashboardObserver
+    from ordersearch.workers import Workers
+
+    dashboard = DashboardObserver(ready.storage, ready.folder / ARTIFACTS)
+    asked = None if options.workers == "auto" else int(options.workers)
+    with Workers(search, ready.location, workers=asked, n_trials=n_expected) as team:
+        print_workers(console, team.sharing)
+        try:
+            return _search_and_confirm(options, ready, console, (n_trials, n_expected), timeout, team, dashboard)
+        finally:
+            print_notes(console, team.notes)
+            print_problem(console, dashboard.problem)
+
+
+def _search_and_confirm(
+    options: SearchOptions,
+    ready: _Prepared,
+    console: Console,
+    planned: tuple[int | None, int],
+    timeout: float | None,
+    team: Team,
+    dashboard: Observer,
+) -> int:
+    from ordersearch.study.result import has_trained
+
+    search, study, storage, trainer = ready.search, ready.study, ready.storage, ready.trainer
+    n_trials, n_expected = planned
+    is_confirmed = options.confirm != "off"
+    observers = [reminder(), dashboard, *([] if options.quiet else [observer_on(console)])]
     unfinished = unfinished_confirmation(search, storage, options, ready.baseline) if is_confirmed else None
     if unfinished and timeout is None and not has_trained(study, n_trials):
         unfinished = None
@@ -196,14 +250,17 @@ def _run(options: SearchOptions) -> int:
         timeout=None if timeout is None else timeout * share,
         trainer=trainer,
         observers=observers[:1] if unfinished else observers,
+        team=team,
     )
     if unfinished and timeout is not None:
         result = replace(result, ended="unfinished")
-    if not print_found(search, result, ready.folder, console, told=not is_confirmed):
+    if not print_found(search, result, ready.folder, console, told=not is_confirmed, storage=storage):
         return 1
     if is_confirmed:
         left = None if timeout is None else timeout * (1 if unfinished else 1 - share)
-        given = Confirming(search, result, trainer, storage, ready.folder, options, ready.baseline, left, unfinished)
+        given = Confirming(
+            search, result, trainer, storage, ready.folder, options, ready.baseline, left, unfinished, team
+        )
         confirm(given, console, observers)
     return 0
 
@@ -220,6 +277,8 @@ def _check_options(options: SearchOptions) -> None:
         )
     if options.pack not in ("auto", "off") and not (options.pack.isdecimal() and int(options.pack) >= 1):
         raise OptionError(f"--pack: got {options.pack!r}, but it is auto, off or a number of seeds, 1 or more.")
+    if options.workers != "auto" and not (options.workers.isdecimal() and int(options.workers) >= 1):
+        raise OptionError(f"--workers: got {options.workers!r}, but it is auto or a number of processes, 1 or more.")
     if options.name and not re.fullmatch(r"[^\W_][\w.+ -]{0,119}", options.name):
         raise OptionError(f"--name: got {options.name!r:.150}, but a name is at most 120 letters, digits, and '._-+ '.")
 

@@ -86,6 +86,11 @@ class Dataset:
         return DIMS[self.input]
 
     @property
+    def has_own_validation(self) -> bool:
+        """Whether the source defines the validation part, so that every split has the same one."""
+        return self.x_val is not None
+
+    @property
     def noun(self) -> str:
         """What its samples are called: rows, signals, images or volumes."""
         return NOUNS[self.input]

@@ -50,7 +50,7 @@ class ConfirmingObjective:
             run = run_of(queued)
             self._require_free(trial, run.setting, pairs)
             outcomes = train(self.trainer, Setting.of_run(run), pairs, watch, is_final=self.is_final)
-        return keep(trial, pairs, outcomes, self.trainer.training.metric, losses=True)[0]
+        return keep(trial, pairs, outcomes, self.trainer, losses=True)[0]
 
     def _require_free(self, trial: optuna.Trial, setting: str, pairs: Sequence[Pair]) -> None:
         """Raise unless the trial names runs, and no earlier trial has one of them."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ordersearch.errors import DivergedError
+from ordersearch.objective.target import epochs_to_target
 from ordersearch.results import Attribute, State
+from ordersearch.training.confusion import Counts, summed
 from ordersearch.training.fit import FitResult
 
 if TYPE_CHECKING:
@@ -29,10 +31,12 @@ class Outcome:
     Attributes:
         result: Of its training; or why there is none.
         scores: Further ones, of the trained network.
+        confusion: Of a finalist's classifier: the test part's samples of each class by what they were taken for.
     """
 
     result: FitResult | DivergedError
     scores: dict[str, float] = field(default_factory=dict)
+    confusion: Counts = field(default_factory=list)
 
 
 def described(pairs: Sequence[Pair]) -> dict[str, Any]:
@@ -68,10 +72,10 @@ def train(
     else:
         (seed, split), is_over = pairs[0], _stop(watch, stop_after)
         if is_final:
-            result, scores = trainer.confirm(setting, seed=seed, split=split, report=watch.report)
+            outcomes = [trainer.confirmed(setting, seed=seed, split=split, report=watch.report)]
         else:
             result, scores = trainer.run(setting, seed=seed, split=split, report=watch.report, should_prune=is_over)
-        outcomes = [Outcome(result, scores)]
+            outcomes = [Outcome(result, scores)]
     errors = [outcome.result for outcome in outcomes if isinstance(outcome.result, DivergedError)]
     if len(errors) == len(outcomes):
         raise errors[0]
@@ -83,7 +87,7 @@ def _stop(watch: Epochs, stop_after: int | None) -> Callable[[], bool] | None:
 
 
 def keep(
-    trial: optuna.Trial, pairs: Sequence[Pair], outcomes: Sequence[Outcome], metric: str, *, losses: bool
+    trial: optuna.Trial, pairs: Sequence[Pair], outcomes: Sequence[Outcome], trainer: Trainer, *, losses: bool
 ) -> tuple[float, bool]:
     """Write what a trial's runs came to into it: the means over those that did not diverge, and each one's own.
 
@@ -91,7 +95,7 @@ def keep(
         trial: Theirs.
         pairs: Seed and split of each.
         outcomes: What each came to, at least one of them a result.
-        metric: Whose mean is the trial's value.
+        trainer: What trained them; the mean of its metric is the trial's value.
         losses: Whether the validation losses of all epochs are kept.
 
     Returns:
@@ -99,18 +103,48 @@ def keep(
     """
     done = [(outcome.result, _figures(outcome)) for outcome in outcomes if isinstance(outcome.result, FitResult)]
     results, figures = [result for result, _ in done], [own for _, own in done]
+    metric = trainer.training.metric
     for key in figures[0]:
         if all(key in own for own in figures):
             trial.set_user_attr(Attribute.METRIC + key, _mean([own[key] for own in figures]))
     trial.set_user_attr(Attribute.EPOCHS, results[0].n_epochs)
     trial.set_user_attr(Attribute.SECONDS, round(_mean([result.seconds for result in results]), 3))
     trial.set_user_attr(Attribute.PARAMETERS, results[0].n_parameters)
-    if len(pairs) > 1:
-        members = [_member(pair, each, metric, losses=losses) for pair, each in zip(pairs, outcomes, strict=True)]
-        trial.set_user_attr(Attribute.PACK, members)
-    elif losses:
-        trial.set_user_attr(Attribute.VALIDATION_LOSSES, _losses(results[0]))
+    for name, value in _speeds(results, trainer).items():
+        trial.set_user_attr(name, value)
+    for name, values in _unlisted(pairs, outcomes, metric, losses=losses).items():
+        # The dashboard lists user attributes, each in one line: with these, its pages would get 8000 pixels wide.
+        trial.storage.set_trial_system_attr(trial._trial_id, str(name), values)
     return _mean([result.metrics[metric] for result in results]), results[0].pruned
+
+
+def _unlisted(
+    pairs: Sequence[Pair], outcomes: Sequence[Outcome], metric: str, *, losses: bool
+) -> dict[Attribute, list[Any]]:
+    """The long ones: what each run of a pack came to, else the losses; and the sum of the confusion matrices."""
+    found: dict[Attribute, list[Any]] = {}
+    if len(pairs) > 1:
+        each = zip(pairs, outcomes, strict=True)
+        found[Attribute.PACK] = [_member(pair, outcome, metric, losses=losses) for pair, outcome in each]
+    elif losses and isinstance(outcomes[0].result, FitResult):
+        found[Attribute.VALIDATION_LOSSES] = _losses(outcomes[0].result)
+    if counts := summed([outcome.confusion for outcome in outcomes if outcome.confusion]):
+        found[Attribute.CONFUSION] = counts
+    return found
+
+
+def _speeds(results: Sequence[FitResult], trainer: Trainer) -> dict[Attribute, float]:
+    """How fast the runs were, in samples and in epochs."""
+    dataset = trainer.dataset
+    found: dict[Attribute, float] = {}
+    seconds = _mean([result.seconds for result in results])
+    if seconds > 0:
+        found[Attribute.SAMPLES_PER_SECOND] = round(dataset.n_train() * results[0].n_epochs / seconds, 1)
+    epochs = [epochs_to_target(result.history, dataset.task, dataset.n_outputs) for result in results]
+    reached = [float(n) for n in epochs if n is not None]
+    if len(reached) == len(epochs):
+        found[Attribute.EPOCHS_TO_TARGET] = _mean(reached)
+    return found
 
 
 def _member(pair: Pair, outcome: Outcome, metric: str, *, losses: bool) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Objective:
         trial.set_user_attr(Attribute.WORKER, self.worker)
         with failures_told(trial):
             pairs, outcomes = self._train(trial)
-        value, is_pruned = keep(trial, pairs, outcomes, self.trainer.training.metric, losses=False)
+        value, is_pruned = keep(trial, pairs, outcomes, self.trainer, losses=False)
         if is_pruned:
             raise optuna.TrialPruned(f"pruned after epoch {self.probe_epochs}")
         return value

@@ -16,6 +16,7 @@ from ordersearch.networks import Network, build_network
 from ordersearch.objective.pack import Outcome, Pair
 from ordersearch.objective.setting import Setting
 from ordersearch.ranking import drops_before_norm
+from ordersearch.training.confusion import confusion_counts, noted_predictions
 from ordersearch.training.evaluation import DTYPES, evaluate
 from ordersearch.training.fit import FitResult, fit
 from ordersearch.training.packed import fit_packed
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from ordersearch.data.dataset import Dataset
     from ordersearch.data.tensors import Split
     from ordersearch.training.settings import TrainingSettings
+
+MOST_CLASSES = 20
+"""Of more classes, no confusion matrix is kept."""
 
 
 class Trainer:
@@ -69,7 +73,7 @@ class Trainer:
         with suited_threads(self.dataset.input_shape):
             model = self.model(setting, seed)
             result = self._fit(model, setting, seed, split, report, should_prune)
-            return result, self._scores(model, setting, split, result, is_final=False)
+            return result, self._outcome(model, setting, split, result, is_final=False).scores
 
     def confirm(
         self,
@@ -89,10 +93,18 @@ class Trainer:
             ShapeError: A block does not fit the data.
             DivergedError: The loss is no longer finite.
         """
+        outcome = self.confirmed(setting, seed=seed, split=split, report=report)
+        assert isinstance(outcome.result, FitResult)
+        return outcome.result, outcome.scores
+
+    def confirmed(
+        self, setting: Setting, *, seed: int, split: int, report: Callable[[float, int], None] | None = None
+    ) -> Outcome:
+        """What ``confirm`` gives, with a classifier's confusion matrix on the test part."""
         with suited_threads(self.dataset.input_shape):
             model = self.model(setting, seed)
             result = self._fit(model, setting, seed, split, report, None)
-            return result, self._scores(model, setting, split, result, is_final=True)
+            return self._outcome(model, setting, split, result, is_final=True)
 
     def run_pack(
         self,
@@ -134,8 +146,7 @@ class Trainer:
                 )
             trained = zip(models, results, pairs, strict=True)
             return [
-                Outcome(result, self._scores(model, setting, split, result, is_final=is_final))
-                for model, result, (_, split) in trained
+                self._outcome(model, setting, split, result, is_final=is_final) for model, result, (_, split) in trained
             ]
 
     def packing_obstacle(self, setting: Setting, models: Sequence[nn.Module], data: Split) -> str:
@@ -183,16 +194,23 @@ class Trainer:
                 results.append(error)
         return results
 
-    def _scores(
+    def _outcome(
         self, model: nn.Module, setting: Setting, split: int, result: FitResult | DivergedError, *, is_final: bool
-    ) -> dict[str, float]:
-        """The further scores of a trained network: none of one that diverged or was pruned."""
+    ) -> Outcome:
+        """A training with the further scores of its network: none of one that diverged or was pruned."""
         if isinstance(result, DivergedError) or result.pruned:
-            return {}
+            return Outcome(result)
         if not is_final:
-            return self._repaired(model, setting, split) if any(map(drops_before_norm, setting.blocks.values())) else {}
-        tested = evaluate(model, self.data(split), part="test", settings=self.settings(setting))
-        return {f"test/{name}": value for name, value in tested.items()} | self._repaired(model, setting, split)
+            shifts = any(map(drops_before_norm, setting.blocks.values()))
+            return Outcome(result, self._repaired(model, setting, split) if shifts else {})
+        data = self.data(split)
+        with noted_predictions(model) as noted:
+            tested = evaluate(model, data, part="test", settings=self.settings(setting))
+        scores = {f"test/{name}": value for name, value in tested.items()} | self._repaired(model, setting, split)
+        n_classes = self.dataset.n_outputs
+        is_counted = data.task == "classification" and n_classes <= MOST_CLASSES
+        counts = confusion_counts(torch.cat(noted), data.y_test, n_classes) if is_counted else []
+        return Outcome(result, scores, counts)
 
     def _repaired(self, model: nn.Module, setting: Setting, split: int) -> dict[str, float]:
         """The validation scores with batch norms' statistics estimated again; none where there is no batch norm."""

@@ -10,11 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from ordersearch.ranking import Effect, PartEffect, PartEffects
+from ordersearch.report.fields import print_field
 from ordersearch.results import Run
 from ordersearch.study.effects import direction_told, effects_of, limits, probed_epochs
 from ordersearch.study.search import Search
 
 N_SHOWN = 6
+WIDE = 72
 
 
 def print_effects(console: Console, search: Search, runs: Sequence[Run]) -> None:
@@ -25,17 +27,18 @@ def print_effects(console: Console, search: Search, runs: Sequence[Run]) -> None
         return
     if any(effect.low is not None for effect in measured):
         early = effects_of(search, runs, of_probes=True)
-        console.print(effects_table(search, found, early, probed_epochs(runs)))
+        console.print(effects_table(search, found, early, probed_epochs(runs), width=console.width))
+        console.print()
         told = (
             "the first op before the second minus the other way round, all else equal, in n contexts. "
             f"{limits(search, runs)[0]} Placements, too: effects.csv, with a heat map: effects.json."
         )
     else:
         told = "too few runs to say what they do; effects.csv has what there is."
-    console.print(f"Parts:   {told}", markup=False, soft_wrap=True)
+    print_field(console, "Parts:", told)
 
 
-def effects_table(search: Search, found: PartEffects, early: PartEffects, n_epochs: int) -> Table:
+def effects_table(search: Search, found: PartEffects, early: PartEffects, n_epochs: int, *, width: int = WIDE) -> Table:
     """The precedences: first those whose interval leaves out 0, the largest effect first; then what does nothing.
 
     Args:
@@ -43,16 +46,21 @@ def effects_table(search: Search, found: PartEffects, early: PartEffects, n_epoc
         found: Of whole trainings.
         early: Of the probes.
         n_epochs: How long these were.
+        width: Columns of the screen; on a narrow one, the effects alone are shown.
     """
     table = Table(
         title=f"What the parts do to {search.training.metric} ({direction_told(search)})",
         title_justify="left",
-        expand=False,
+        title_style="bold",
+        header_style="dim",
+        box=None,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
     )
     rows = sorted(found.precedences, key=_clearest_first)[:N_SHOWN]
-    is_repaired = any(row.repaired for row in rows)
+    is_repaired = width >= WIDE and any(row.repaired for row in rows)
     table.add_column("part", overflow="fold")
-    at_probes = {(row.role, row.part): row.effect for row in early.precedences if row.effect}
+    at_probes = {(row.role, row.part): row.effect for row in early.precedences if row.effect and width >= WIDE}
     headings = [*(["repaired"] if is_repaired else []), *([f"epoch {n_epochs} (n)"] if at_probes else [])]
     for heading in ("effect (95 % interval)", "n", *headings):
         table.add_column(heading, justify="right", no_wrap=True)

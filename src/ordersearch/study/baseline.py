@@ -18,13 +18,16 @@ from ordersearch.objective import Setting, Trainer
 from ordersearch.results import Attribute, Run, State, class_name, distinct_runs
 from ordersearch.space.search_space import Blocks
 from ordersearch.spec import BlockSpec
+from ordersearch.study.confirmation_watch import BaselineWatch
 from ordersearch.study.finalists import AS_WRITTEN, SEARCHED, TUNED, Finalist
+from ordersearch.study.observer import Observer
 from ordersearch.study.opening import end_abandoned
 from ordersearch.study.result import SearchResult, reference_names
-from ordersearch.study.run_queue import RunQueue, WantedRuns, is_given_up
+from ordersearch.study.run_queue import RunQueue, WantedRuns, is_given_up, queued_runs
 from ordersearch.study.sampler import MAX_LISTED
 from ordersearch.study.search import Search
 from ordersearch.study.storage import quiet_optuna, storage_errors
+from ordersearch.study.team import ALONE, Team
 
 
 def default_baseline(search: Search, result: SearchResult) -> Blocks:
@@ -89,6 +92,8 @@ def tuned_baseline(
     storage: BaseStorage,
     *,
     timeout: float | None = None,
+    observers: Sequence[Observer] = (),
+    team: Team = ALONE,
 ) -> tuple[Finalist, str]:
     """The baseline at the best of its settings: those of its class in the space, else as written at the space's rates.
 
@@ -103,6 +108,8 @@ def tuned_baseline(
         trainer: Trains the settings.
         storage: Where the search's study is kept.
         timeout: Seconds after which no further run begins.
+        observers: Are told of every run.
+        team: The processes that train along.
 
     Returns:
         The baseline, and ``done``, ``time`` or ``interrupted``.
@@ -111,7 +118,7 @@ def tuned_baseline(
     name = reference_names(result).get(class_name(blocks), "")
     sign = 1 if search.direction == "minimize" else -1
     untried = untried_settings(settings, result, search)
-    runs, ended = _trained(search, settings, untried, trainer, storage, timeout)
+    runs, ended = _trained(search, settings, untried, trainer, storage, timeout, observers, team)
     values = {setting: sign * value for setting, value in _first_values(search, (*result.runs, *runs)).items()}
     tried = [setting for setting in settings if setting.digest in values]
     if tried:
@@ -160,6 +167,8 @@ def _trained(
     trainer: Trainer,
     storage: BaseStorage,
     timeout: float | None,
+    observers: Sequence[Observer],
+    team: Team,
 ) -> tuple[list[Run], str]:
     """Runs of each untried setting, on the search's own first seeds and split; and how that ended."""
     if not untried:
@@ -171,7 +180,14 @@ def _trained(
 
     # Named by all of its settings: which of them the search has tried changes as it goes on.
     study = _open_study(search, storage, settings)
-    return RunQueue(study, trainer, timeout=timeout, is_final=False).train(missing)
+    with quiet_optuna(), storage_errors():
+        told = observers if missing(queued_runs(study)) else ()
+    try:
+        watch = BaselineWatch(search, untried, told, study)
+        return RunQueue(study, trainer, timeout=timeout, watch=watch, is_final=False, team=team).train(missing)
+    finally:
+        for observer in told:
+            observer.closed()
 
 
 def _open_study(search: Search, storage: BaseStorage, settings: Sequence[Setting]) -> optuna.Study:

@@ -23,6 +23,7 @@ from ordersearch.study.opening import end_abandoned
 from ordersearch.study.record import Searched
 from ordersearch.study.run_queue import RunQueue, WantedRuns, is_given_up, queued_runs, renew_tries
 from ordersearch.study.storage import quiet_optuna, storage_errors
+from ordersearch.study.team import ALONE, Team
 
 MAX_PAIRS = 15
 MOST_ROUNDS = 99
@@ -158,6 +159,7 @@ class Confirmation:
         *,
         timeout: float | None = None,
         observers: Sequence[Observer] = (),
+        team: Team = ALONE,
     ) -> tuple[tuple[Run, ...], str]:
         """Train pair after pair until the decision is final; the runs, and why it ended.
 
@@ -166,6 +168,7 @@ class Confirmation:
             trainer: Trains the settings.
             timeout: Seconds after which no further run begins.
             observers: Are told of every run.
+            team: The processes that train along.
 
         Returns:
             The runs, and ``done``, ``time`` or ``interrupted``.
@@ -174,11 +177,10 @@ class Confirmation:
             StorageError: The storage failed; what was finished is kept.
         """
         most = len(self.finalists) * self.rule.looks[-1]
-        watch = ConfirmationWatch(self, most, observers)
         try:
             with quiet_optuna(), storage_errors():
-                watch.started_with(queued_runs(study))
-            runs, ended = RunQueue(study, trainer, timeout=timeout, watch=watch).train(self.missing)
+                watch = ConfirmationWatch(self, most, observers, study)
+            runs, ended = RunQueue(study, trainer, timeout=timeout, watch=watch, team=team).train(self.missing)
             return tuple(runs), ended
         finally:
             for observer in observers:

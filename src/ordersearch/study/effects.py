@@ -18,13 +18,13 @@ from ordersearch.ranking.parts import Pair, drops_before_norm, has_parts
 from ordersearch.results import Run, State, distinct_runs
 from ordersearch.space.dropout_placement import places_of
 from ordersearch.spec import BlockSpec
-from ordersearch.study.search import Search
+from ordersearch.study.record import Searched
 
 COLUMNS = ("about", "epochs", "role", "part", "effect", "low", "high", "n_contexts", "n_runs")
 REPAIRED_COLUMNS = ("repaired", "repaired_low", "repaired_high", "repaired_n_contexts", "same_network")
 
 
-def effects_of(search: Search, runs: Sequence[Run], *, of_probes: bool = False) -> PartEffects:
+def effects_of(search: Searched, runs: Sequence[Run], *, of_probes: bool = False) -> PartEffects:
     """What the parts do, from the complete runs; neither their order nor who trained them matters.
 
     Args:
@@ -32,15 +32,15 @@ def effects_of(search: Search, runs: Sequence[Run], *, of_probes: bool = False) 
         runs: Of the search and of its confirmation.
         of_probes: From the probes, instead: of all settings, but after their first few epochs.
     """
-    groups = _groups(search)
+    groups, space = _groups(search, runs), search.space
     same: dict[tuple[str, Pair], tuple[str, ...]] = {}
     for name, roles in groups.items():
-        for pair, reasons in same_networks(search.space.classes(roles[-1]).values()).items():
-            same[name, pair] = reasons
+        classes = space.classes(roles[-1]).values() if space else ()
+        same |= {(name, pair): reasons for pair, reasons in same_networks(classes).items()}
     return part_effects(_outcomes(search, _as_complete(search, runs) if of_probes else runs), groups, same)
 
 
-def _as_complete(search: Search, runs: Sequence[Run]) -> list[Run]:
+def _as_complete(search: Searched, runs: Sequence[Run]) -> list[Run]:
     """The probes, each as a run that is over; those of another length than most have are left out."""
     metric = search.training.metric
     n_epochs = probed_epochs(runs)
@@ -54,13 +54,15 @@ def probed_epochs(runs: Sequence[Run]) -> int:
     return max(lengths, key=lambda length: (lengths[length], length), default=0)
 
 
-def _groups(search: Search) -> dict[str, tuple[str, ...]]:
+def _groups(search: Searched, runs: Sequence[Run]) -> dict[str, tuple[str, ...]]:
     space = search.space
+    if space is None:
+        return {role: (role,) for run in runs for role in run.canonical}
     placement = next(iter(space.dropout_placement), "")
     return {role: places_of(role, placement) for role in space.roles}
 
 
-def _outcomes(search: Search, runs: Sequence[Run]) -> list[Outcome]:
+def _outcomes(search: Searched, runs: Sequence[Run]) -> list[Outcome]:
     part, _, score = search.training.metric.partition("/")
     key = f"repaired/{score}" if part == "val" else ""
     return [_outcome(run, key) for run in distinct_runs(runs) if run.value is not None]
@@ -80,7 +82,7 @@ def _outcome(run: Run, key: str) -> Outcome:
     )
 
 
-def write_effects(folder: Path, search: Search, runs: Sequence[Run]) -> list[Path]:
+def write_effects(folder: Path, search: Searched, runs: Sequence[Run]) -> list[Path]:
     """Write ``effects.csv``, the table, and ``effects.json``, which has the heat maps and how all is meant, too."""
     table, document = folder / "effects.csv", folder / "effects.json"
     found, early = effects_of(search, runs), effects_of(search, runs, of_probes=True)
@@ -118,7 +120,7 @@ def _figures(effect: Effect | None) -> dict[str, Any]:
     return {**rounded, "n_contexts": effect.n_contexts, "n_runs": effect.n_runs}
 
 
-def _as_values(search: Search, runs: Sequence[Run], found: PartEffects) -> dict[str, Any]:
+def _as_values(search: Searched, runs: Sequence[Run], found: PartEffects) -> dict[str, Any]:
     return {
         "metric": search.training.metric,
         "direction": search.direction,
@@ -149,7 +151,7 @@ def _map(heat_map: HeatMap) -> dict[str, Any]:
     }
 
 
-def direction_told(search: Search) -> str:
+def direction_told(search: Searched) -> str:
     """Which way the metric is meant.
 
     Example:
@@ -160,7 +162,7 @@ def direction_told(search: Search) -> str:
     return "lower is better" if search.direction == "minimize" else "higher is better"
 
 
-def reading(search: Search) -> list[str]:
+def reading(search: Searched) -> list[str]:
     """How the figures are meant, in sentences."""
     metric = search.training.metric
     return [
@@ -181,7 +183,7 @@ def reading(search: Search) -> list[str]:
     ]
 
 
-def limits(search: Search, runs: Sequence[Run]) -> list[str]:
+def limits(search: Searched, runs: Sequence[Run]) -> list[str]:
     """What the figures do not hold for, and what is left out, in sentences."""
     complete = distinct_runs(runs)
     told = [
@@ -203,7 +205,7 @@ def limits(search: Search, runs: Sequence[Run]) -> list[str]:
     return told
 
 
-def _of_one_split(search: Search, complete: Sequence[Run]) -> str:
+def _of_one_split(search: Searched, complete: Sequence[Run]) -> str:
     n, n_there = len(complete), sum(run.split == search.seed for run in complete)
     if n_there < n:
         return f"{n_there} of {n} runs are of the search's one split"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ class Progress:
         best: The best complete run, if there is one.
         seconds: Since this process began to search.
         seconds_left: Until the last trial, at the speed so far; None as long as that is not known.
+        runs: All runs so far, several of a trial that trains several seeds together.
     """
 
     n_trained: int
@@ -35,6 +37,28 @@ class Progress:
     best: Run | None
     seconds: float
     seconds_left: float | None
+    runs: Sequence[Run] = ()
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A trial that is being trained.
+
+    Attributes:
+        trial: Its number.
+        blocks: What is trained, for each role, in the notation; empty as long as that is not known.
+        n_seeds: How many seeds are trained together.
+        n_epochs: How many epochs it is to have.
+        values: The metric after each epoch so far.
+        seconds: Since it began.
+    """
+
+    trial: int
+    blocks: Mapping[str, str]
+    n_seeds: int
+    n_epochs: int
+    values: tuple[float, ...]
+    seconds: float
 
 
 class Observer:
@@ -45,6 +69,12 @@ class Observer:
 
     def confirmation_started(self, confirmation: Confirmation, progress: Progress) -> None:
         """The search is over, the finalists are about to be trained; ``n_trials`` is the most runs there will be."""
+
+    def baseline_started(self, search: Search, progress: Progress) -> None:
+        """The search is over, the baseline is about to be trained at those of its settings that were not tried."""
+
+    def under_way(self, trials: Sequence[UnderWay]) -> None:
+        """These trials are being trained, here and by other workers; told now and then, while something is trained."""
 
     def epoch_finished(self, trial: int, epoch: int, value: float) -> None:
         """A trial has trained an epoch (counted from 0) and reached this value of the metric."""

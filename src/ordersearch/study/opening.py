@@ -143,4 +143,5 @@ def queue_again(study: optuna.Study, trial: FrozenTrial) -> None:
         kept |= described([(run.seed, run.split) for run in runs_of(trial)])
     if Attribute.REFERENCE in trial.user_attrs:
         kept[str(Attribute.REFERENCE)] = trial.user_attrs[Attribute.REFERENCE]
-    study.enqueue_trial(trial.params, user_attrs=kept)
+    # One that ended before it began has its parameters in the queue's place only.
+    study.enqueue_trial({**trial.system_attrs.get("fixed_params", {}), **trial.params}, user_attrs=kept)

@@ -13,6 +13,7 @@ from ordersearch.ranking import Place
 from ordersearch.results import Run, State, in_one_line, write_trials
 from ordersearch.spec import BlockSpec
 from ordersearch.study.effects import write_effects
+from ordersearch.study.record import Searched
 from ordersearch.study.result import SearchResult, reference_names
 from ordersearch.study.search import Search, named_network
 from ordersearch.study.verdict import Verdict
@@ -95,7 +96,7 @@ def _ranked_blocks(place: Place, result: SearchResult) -> RankedBlocks:
         blocks={role: BlockSpec.parse(text) for role, text in runs[0].blocks.items()},
         value=place.mean,
         n_runs=place.n_runs,
-        trials=tuple(run.trial for run in runs),
+        trials=tuple(dict.fromkeys(run.trial for run in runs)),
         learning_rate=runs[0].learning_rate,
         batch_size=runs[0].batch_size,
         metrics=result.metrics_of(place),
@@ -121,7 +122,7 @@ def _confirmed_blocks(confirmed: Verdict) -> tuple[RankedBlocks, ...]:
     return tuple(entries)
 
 
-def verdict(search: Search, result: SearchResult) -> str:
+def verdict(search: Searched, result: SearchResult) -> str:
     """The result in one sentence, which claims no more than a search without confirmation can show."""
     if not result.places:
         none = f"No trial was completed ({_why_none(result)}), so no order can be told from another."
@@ -137,7 +138,7 @@ def verdict(search: Search, result: SearchResult) -> str:
     if run.batch_size is not None:
         sentence += f" and batches of {run.batch_size}"
     names = reference_names(result)
-    references = search.space.references()
+    references = search.space.references() if search.space else ()
     first = references[0].name if references else ""
     usual = next((place for place in result.places if first and names.get(place.order) == first), None)
     if usual is best:
@@ -149,7 +150,7 @@ def verdict(search: Search, result: SearchResult) -> str:
     return f"{sentence}; from {seeds} and one split, without confirmation, so a small lead may be noise."
 
 
-def _best_probe(search: Search, result: SearchResult) -> str:
+def _best_probe(search: Searched, result: SearchResult) -> str:
     """What did best in the first few epochs, where nothing was trained whole yet."""
     metric, sign = search.training.metric, 1 if search.direction == "minimize" else -1
     probes = [run for run in result.runs if run.state is State.PRUNED and metric in run.metrics]

@@ -18,10 +18,11 @@ from ordersearch.objective.pack import Pair, described
 from ordersearch.results import FAILED, RETRIED, Attribute, Run, State, read_runs
 from ordersearch.study.opening import end_abandoned, lives_here, worker_name
 from ordersearch.study.storage import plain_interrupts, quiet_optuna, storage_errors
+from ordersearch.study.team import ALONE, Team
 
 SHORTEST_PATIENCE_SECONDS = 60.0
 PATIENCE_IN_RUNS = 5
-WAIT_SECONDS = 0.5
+WAIT_SECONDS = 0.1
 
 
 class QueueWatch(Protocol):
@@ -32,6 +33,9 @@ class QueueWatch(Protocol):
 
     def trial_finished(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """A trial has ended."""
+
+    def catch_up(self, study: optuna.Study) -> None:
+        """Other workers' trials may have ended."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class RunQueue:
         timeout: Seconds after which no further run begins, or None.
         watch: Is told of every run.
         is_final: Whether these are finalists' runs, which alone are scored on the test part.
+        team: The processes that train along.
     """
 
     def __init__(
@@ -74,8 +79,10 @@ class RunQueue:
         timeout: float | None = None,
         watch: QueueWatch | None = None,
         is_final: bool = True,
+        team: Team = ALONE,
     ) -> None:
         self.study, self.trainer, self.timeout, self.watch, self.is_final = study, trainer, timeout, watch, is_final
+        self.team = team
 
     def train(self, missing: Callable[[Sequence[Run]], Sequence[WantedRuns]]) -> tuple[list[Run], str]:
         """Train until nothing is missing.
@@ -86,22 +93,39 @@ class RunQueue:
         Returns:
             The runs, and ``done``, ``time`` or ``interrupted``.
         """
+        with quiet_optuna(), storage_errors():
+            ended = self._train_while(lambda: self._queue(missing))
+            return queued_runs(self.study), ended
+
+    def serve(self) -> str:
+        """Train what another process queues until that one says stop; ``done``, ``time`` or ``interrupted``."""
+        with quiet_optuna(), storage_errors():
+            return self._train_while(lambda: not self.team.is_over())
+
+    def _train_while(self, is_more: Callable[[], bool]) -> str:
         started = time.monotonic()
         ended = "done"
         gc.freeze()
-        with quiet_optuna(), storage_errors():
-            try:
-                while self._queue(missing):
-                    left = None if self.timeout is None else self.timeout - (time.monotonic() - started)
-                    if left is not None and left <= 0:
-                        ended = "time"
-                        break
-                    self._train_one()
-            except KeyboardInterrupt:
-                ended = "interrupted"
-            finally:
-                gc.unfreeze()
-            return queued_runs(self.study), ended
+        try:
+            self.team.begin_queue(self.study.study_name, timeout=self.timeout, is_final=self.is_final)
+            while is_more():
+                if self.timeout is not None and time.monotonic() - started >= self.timeout:
+                    ended = "time"
+                    break
+                self._train_one()
+                self.team.look(self.study)
+            self.team.end(self.study, self._catch_up)
+        except KeyboardInterrupt:
+            self.team.interrupt()
+            ended = "interrupted"
+        finally:
+            gc.unfreeze()
+        return ended
+
+    def _catch_up(self) -> None:
+        self.team.look(self.study)
+        if self.watch is not None:
+            self.watch.catch_up(self.study)
 
     def _queue(self, missing: Callable[[Sequence[Run]], Sequence[WantedRuns]]) -> bool:
         """Queue what is missing and nobody has; whether anything is missing."""
@@ -131,7 +155,9 @@ class RunQueue:
         if not self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             # Another worker has the rest under way, or was killed while it had.
             time.sleep(WAIT_SECONDS)
-            end_abandoned(self.study)
+            self._catch_up()
+            if self.team.number == 0:
+                end_abandoned(self.study)
             return
         objective = ConfirmingObjective(
             self.trainer,

@@ -25,7 +25,7 @@ def _means(found: Mapping[int, Run], baseline: Mapping[int, Run], n_samples: int
     keys = sorted(set.intersection(*(set(run.metrics) for run in runs)))
     scores = {key: math.fsum(run.metrics[key] for run in runs) / len(runs) for key in keys}
     seconds = statistics.median(run.seconds for run in runs)
-    if seconds > 0:
+    if seconds > 0 and n_samples:
         scores["samples_per_second"] = n_samples * runs[0].n_epochs / seconds
     scores["n_parameters"] = float(runs[0].n_parameters)
     epochs = [_epochs_to(run, baseline[pair]) for pair, run in sorted(found.items()) if pair in baseline]

@@ -20,11 +20,13 @@ from ordersearch.space import SearchSpace
 from ordersearch.study.halving import Halving, is_probing, probe_epochs
 from ordersearch.study.observer import Observer
 from ordersearch.study.opening import open_study, worker_name
+from ordersearch.study.pace import Pace
 from ordersearch.study.packs import Packs
 from ordersearch.study.record import keep_record
 from ordersearch.study.result import SearchResult, ranked
 from ordersearch.study.sampler import DistinctSampler
 from ordersearch.study.storage import plain_interrupts, quiet_optuna, storage_errors
+from ordersearch.study.team import ALONE, Team
 from ordersearch.study.watch import Watch
 from ordersearch.training.evaluation import SCORES
 from ordersearch.training.pruning import missing_metric
@@ -120,6 +122,7 @@ class Search:
         n_expected: int | None = None,
         trainer: Trainer | None = None,
         observers: Sequence[Observer] = (),
+        team: Team = ALONE,
     ) -> SearchResult:
         """Search until ``n_trials`` are trained in all, the time is up, or every setting has had its runs.
 
@@ -133,6 +136,7 @@ class Search:
                 ``n_trials`` when left out.
             trainer: Trains the settings; made if not given.
             observers: Are told what happens.
+            team: The processes that search along; ``ordersearch.workers.Workers`` has several.
 
         Raises:
             StorageError: The storage failed; what was finished is kept.
@@ -140,9 +144,17 @@ class Search:
         trainer = trainer or Trainer(self.dataset, self.network, self.training)
         try:
             with quiet_optuna(), storage_errors():
-                sampler = self._sampler(study, n_expected or n_trials)
+                sampler = self._sampler(study, n_expected or n_trials, team.number)
                 study.sampler = sampler
-                watch = Watch(study, sampler, n_trials=n_trials, timeout=timeout, observers=observers)
+                watch = Watch(
+                    study,
+                    sampler,
+                    n_trials=n_trials,
+                    timeout=timeout,
+                    observers=observers,
+                    pace=self._pace(sampler),
+                    team=team,
+                )
                 ended = self._search(study, trainer, sampler, watch)
                 runs = tuple(read_runs(study))
         finally:
@@ -161,7 +173,7 @@ class Search:
             seed=self.seed,
             max_seeds=self.max_seeds,
             pack=self.packs.search,
-            probe_epochs=sampler.halving.probe_epochs if self._is_probing(sampler.n_trials) else None,
+            probe_epochs=watch.pace.probe_epochs,
             worker=worker_name(),
             on_epoch=watch.epoch_finished,
             reused=sampler.n_reused,
@@ -175,21 +187,40 @@ class Search:
         # What is alive now stays: the collector then looks through one trial's objects only (0.3 ms, not 230).
         gc.freeze()
         try:
-            with plain_interrupts():
-                study.optimize(objective, timeout=watch.timeout, catch=(TrialFailed,), callbacks=[watch.trial_finished])
+            while not ended:
+                ended = self._searched_along(study, objective, watch, sampler.n_trials)
         except KeyboardInterrupt:
+            watch.team.interrupt()
             return "interrupted"
         finally:
             gc.unfreeze()
+        return ended
+
+    def _searched_along(self, study: optuna.Study, objective: Objective, watch: Watch, n_expected: int | None) -> str:
+        """Search with the team until nobody has a trial under way; why it is over, or nothing if there is more to do.
+
+        There is when what another worker had under way was counted on, and failed.
+        """
+        left = watch.timeout_left()
+        watch.team.begin_search(n_trials=watch.n_trials, n_expected=n_expected, timeout=left)
+        with plain_interrupts():
+            study.optimize(objective, timeout=left, catch=(TrialFailed,), callbacks=[watch.trial_finished])
+        is_changed = watch.team.end(study, watch.catch_up)
         is_late = watch.timeout is not None and watch.seconds() >= watch.timeout
-        return watch.stop_reason(read_runs(study)) or ("time" if is_late else "exhausted")
+        reason = watch.stop_reason(read_runs(study)) or ("time" if is_late else "")
+        return reason or ("" if is_changed else "exhausted")
+
+    def _pace(self, sampler: DistinctSampler) -> Pace:
+        probe = sampler.halving.probe_epochs if self._is_probing(sampler.n_trials) else None
+        return Pace(self.training.max_epochs, probe, self.space.n_settings, self.n_trainings)
 
     def _is_probing(self, n_trials: int | None) -> bool:
         return is_probing(self.training.max_epochs, n_trials, self.space.n_settings, self.n_trainings)
 
-    def _sampler(self, study: optuna.Study, n_expected: int | None) -> DistinctSampler:
-        # A resumed search must not draw again what it drew before.
-        seed = derived_seed(self.seed, "sampler", len(study.get_trials(deepcopy=False))) % 2**32
+    def _sampler(self, study: optuna.Study, n_expected: int | None, worker: int) -> DistinctSampler:
+        # A resumed search must not draw again what it drew before, nor one worker what another one draws.
+        drawn = len(study.get_trials(deepcopy=False)), *([worker] if worker else [])
+        seed = derived_seed(self.seed, "sampler", *drawn) % 2**32
         # Settings under way are never proposed, so no liar is needed; it would write every redraw to the storage.
         wrapped = optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=len(self.space.references()) + 10, constant_liar=False

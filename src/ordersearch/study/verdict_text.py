@@ -195,8 +195,8 @@ def scope_text(confirmation: Confirmation) -> str:
     """What the verdict holds for."""
     search, baseline = confirmation.search, confirmation.baseline
     training, dataset = search.training, search.dataset
-    drawn = "retraining" if dataset.x_val is not None else "retraining and resplitting"
-    fixed = " (its validation part is fixed)" if dataset.x_val is not None else ""
+    drawn = "retraining" if dataset.has_own_validation else "retraining and resplitting"
+    fixed = " (its validation part is fixed)" if dataset.has_own_validation else ""
     has_batches = baseline.setting.batch_size is not None
     batches = "" if has_batches else f", batches of {training.batch_size}"
     rates = "learning rate, batch size and dropout rate" if has_batches else "learning rate and dropout rate"
