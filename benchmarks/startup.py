@@ -1,19 +1,26 @@
-"""How long the command line takes to answer before anything is trained: help, version, explain, classes.
+"""How long the command line takes to answer, from help to the end of a first trial, and its peak memory.
 
 Repeat it with ``python benchmarks/startup.py``. A bare ``python -c pass`` stands beside the commands, since every one
-pays for the interpreter, and ``import torch``, since that is what they do without.
+pays for the interpreter, and ``import torch``, since that is what most do without. The last two rows train: one trial
+on digits, with its start-up and its report, by one process and by as many as the search takes by itself. Memory is the
+largest resident size of any one process.
 """
 
 from __future__ import annotations
 
-import platform
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
+from machine import described, written
+
 N_REPEATS = 11
+N_TRAINED = 3
 ORDER = "conv > spatial_dropout > batch_norm > relu > max_pool"
+TRIAL = ["-m", "ordersearch", "digits", "--trials", "1", "--confirm", "off"]
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
     "import torch": ["-c", "import torch"],
@@ -22,25 +29,44 @@ COMMANDS = {
     "--version": ["-m", "ordersearch", "--version"],
     "explain ORDER": ["-m", "ordersearch", "explain", ORDER],
     "classes conv": ["-m", "ordersearch", "classes", "conv"],
+    "first trial, 1 worker": [*TRIAL, "--workers", "1"],
+    "first trial": TRIAL,
 }
 
 
-def seconds(words: list[str]) -> float:
-    start = time.perf_counter()
-    subprocess.run([sys.executable, *words], stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - start
+def seconds_and_mb(words: list[str]) -> tuple[float, float]:
+    """Wall-clock time and peak memory of a process and those that it waits for."""
+    with tempfile.TemporaryDirectory() as folder:
+        # The commands that write do so into the folder that they are started in.
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(words)}: ended with {process.returncode}.")
+    # Kilobytes on Linux, bytes on macOS.
+    return seconds, usage.ru_maxrss / (1000**2 if sys.platform == "darwin" else 1000)
 
 
 def main() -> None:
     # One pass over all commands after the other, so that a slow moment of the machine meets all of them.
-    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for _ in range(N_REPEATS):
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in COMMANDS}
+    for repeat in range(N_REPEATS):
         for name, words in COMMANDS.items():
-            times[name].append(seconds(words))
-    print(f"Python {platform.python_version()}, {platform.machine()}, n = {N_REPEATS} each")
-    print(f"{'command':<16} {'median s':>9} {'min':>7} {'max':>7}")
-    for name, found in times.items():
-        print(f"{name:<16} {statistics.median(found):>9.3f} {min(found):>7.3f} {max(found):>7.3f}")
+            if repeat < N_TRAINED or not name.startswith("first"):
+                found[name].append(seconds_and_mb(words))
+    lines = [f"n = {N_REPEATS} each, {N_TRAINED} of those that train", ""]
+    lines.append(f"{'command':<24}{'median s':>10}{'min':>8}{'max':>8}{'peak MB':>10}")
+    for name, measured in found.items():
+        seconds = [second for second, _ in measured]
+        peak = max(mb for _, mb in measured)
+        lines.append(
+            f"{name:<24}{statistics.median(seconds):>10.3f}{min(seconds):>8.3f}{max(seconds):>8.3f}{peak:>10.0f}"
+        )
+    written([*described(), *lines], "startup.txt")
 
 
 if __name__ == "__main__":

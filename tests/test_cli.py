@@ -71,8 +71,8 @@ def test_a_bare_data_set_searches_and_leaves_its_files(run: Run, tmp_path: Path)
     assert "4 orders (rates counted) are 2 distinct networks" in ended.out
     assert "optuna-dashboard runs/few-small/study.journal" in ended.out
     folder = tmp_path / "runs" / "few-small"
-    written = {"blocks.yaml", "trials.csv", "effects.csv", "effects.json"}
-    assert {path.name for path in folder.iterdir()} == {"study.journal", *written}
+    written = {"blocks.yaml", "trials.csv", "effects.csv", "effects.json", "report.html"}
+    assert {path.name for path in folder.iterdir()} == {"study.journal", "artifacts", *written}
     assert all(f"runs/few-small/{name}" in ended.out for name in written)
     rows = trials(folder)
     assert len(rows) == 3

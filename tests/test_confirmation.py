@@ -70,6 +70,7 @@ def confirmation_of(search: Search, result: SearchResult, **changes: object) -> 
 
 def train(confirmation: Confirmation, storage: BaseStorage) -> tuple[tuple[Run, ...], str]:
     confirmation, study = confirmation.opened(storage)
+    assert isinstance(confirmation.search, Search)
     return confirmation.run(study, trainer_of(confirmation.search))
 
 

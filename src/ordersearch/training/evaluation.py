@@ -136,10 +136,10 @@ def _r2(residual: Tensor | float, y: Tensor) -> Tensor:
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Put a model into evaluation mode inside; afterwards each layer has its own mode back."""
-    modes = {layer: layer.training for layer in model.modules()}
+    training = [layer for layer in model.modules() if layer.training]
     model.eval()
     try:
         yield
     finally:
-        for layer, mode in modes.items():
-            layer.training = mode
+        for layer in training:
+            layer.training = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from ordersearch.data.tensors import Batches, Split
 from ordersearch.training.augment import Augmentation
 from ordersearch.training.epochs import EpochModule
-from ordersearch.training.evaluation import LOSSES, autocast, scores_of
+from ordersearch.training.evaluation import LOSSES, autocast, evaluation_mode, scores_of
 from ordersearch.training.seeds import epoch_order, seed_noise
 from ordersearch.training.settings import TrainingSettings
 
@@ -71,22 +70,24 @@ class TensorModule(EpochModule):
             output = self.network(x)
         return LOSSES[self.data.task](output.to(self.data.dtype), y)
 
-    def validation_step(self, _batch: Any) -> None:
-        """Validate after an epoch, and check that its losses are finite: the one time that the device is waited for.
+    def validate(self) -> None:
+        """Validate after an epoch, and check that its losses are finite.
 
         Raises:
             DivergedError: The training or the validation loss is infinite or not a number.
         """
-        scores = scores_of(self.network, self.data, part="val", cast=self._cast)
+        with evaluation_mode(self.network):
+            scores = scores_of(self.network, self.data, part="val", cast=self._cast)
         assert self.train_loss is not None
         named = {"train/loss": self.train_loss.to(self.data.dtype)}
         named |= {f"val/{name}": value for name, value in scores.items()}
-        metrics: dict[str, float] = dict(zip(named, torch.stack(list(named.values())).tolist(), strict=True))
+        values = torch.stack(list(named.values())).cpu()
+        metrics: dict[str, float] = dict(zip(named, values.tolist(), strict=True))
         error = self.divergence(metrics)
         if error is not None:
             raise error
         # Where self.log puts them in the end; on the way there it costs more than the rest of Lightning's epoch.
-        self.trainer.callback_metrics.update(named)
+        self.trainer.callback_metrics.update(zip(named, values, strict=True))
         self.history.append({**metrics, "seconds": self.epoch_seconds()})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -95,8 +94,8 @@ class PackedModule(EpochModule):
             output = self.replicas(x)
         return replica_losses(output.to(self.data.dtype), y, self.data.task)
 
-    def validation_step(self, _batch: Any) -> None:
-        """Validate after an epoch: the one time that the device is waited for."""
+    def validate(self) -> None:
+        """Validate after an epoch, and ask whether to stop."""
         dtype, n = self.data.dtype, self.replicas.n
         self.replicas.train(False)
         scores = scores_of(self.replicas, self.data, part="val", cast=self._cast, n_replicas=n)
