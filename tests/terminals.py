@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -62,15 +63,15 @@ class Terminal:
         """Send a signal."""
         os.kill(self.pid, signum)
 
-    def wait_for(self, text: str, *, seconds: float = 90) -> None:
-        """Read until the screen shows a text."""
+    def wait_for(self, pattern: str, *, seconds: float = 300) -> None:
+        """Read until the screen shows what a regular expression finds; long, since the machine may be busy."""
         deadline = time.monotonic() + seconds
-        while text not in "\n".join(self.shown()):
-            assert time.monotonic() < deadline, f"{text!r} did not come:\n" + "\n".join(self.shown())
+        while not re.search(pattern, "\n".join(self.shown())):
+            assert time.monotonic() < deadline, f"{pattern!r} did not come:\n" + "\n".join(self.shown())
             if not self._read():
-                raise AssertionError(f"it ended without {text!r}:\n" + "\n".join(self.all()))
+                raise AssertionError(f"it ended without {pattern!r}:\n" + "\n".join(self.all()))
 
-    def finish(self, *, seconds: float = 120) -> int:
+    def finish(self, *, seconds: float = 300) -> int:
         """Read to the end; the exit code."""
         deadline = time.monotonic() + seconds
         while self._read():

@@ -19,7 +19,7 @@ import yaml
 
 from ordersearch import load_blocks
 from ordersearch.cli import main
-from ordersearch.cli.search_command import SearchOptions, resume_command
+from ordersearch.cli.options import SearchOptions, resume_command
 from ordersearch.data import load_dataset
 from ordersearch.study.storage import open_storage
 from tests.searches import SMALL_SPACE

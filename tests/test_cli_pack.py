@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ordersearch.cli.search_command import SearchOptions, resume_command
+from ordersearch.cli.options import SearchOptions, resume_command
 from tests.test_cli import SMALL, Run, run, trials
 
 __all__ = ["run"]

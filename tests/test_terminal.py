@@ -47,9 +47,7 @@ def test_the_table_ranks_orders_with_their_names(searched: tuple[Search, SearchR
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
-def test_the_table_keeps_to_the_width_and_shows_every_order(
-    searched: tuple[Search, SearchResult], width: int
-) -> None:
+def test_the_table_keeps_to_the_width_and_shows_every_order(searched: tuple[Search, SearchResult], width: int) -> None:
     screen = console(terminal=False, width=width)
     screen.print(result_table(*searched))
     text = printed(screen)

@@ -13,8 +13,10 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("Windows has no pseudo-terminals of this kind", allow_module_level=True)
 
+from tests.searches import SMALL_SPACE
 from tests.terminals import Terminal
-from tests.test_cli import SMALL_SPACE
+
+pytestmark = pytest.mark.slow
 
 ROOT = str(Path(__file__).parent.parent)
 NOISY = ["-m", "tests.noisy_search"]
@@ -26,7 +28,8 @@ def noisy(n_trials: int, **options: object) -> Terminal:
 
 def test_what_others_print_stands_above_the_screen_and_tears_nothing() -> None:
     terminal = noisy(6, columns=100, lines=30)
-    terminal.wait_for("3/6")
+    began = time.monotonic()
+    terminal.wait_for(r"[3-5]/6 trials")
     lines = terminal.shown()
     assert sum("Searching digits" in line for line in lines) == 1
     where = next(place for place, line in enumerate(lines) if "Searching digits" in line)
@@ -45,50 +48,35 @@ def test_what_others_print_stands_above_the_screen_and_tears_nothing() -> None:
     assert [line for line in told if line.startswith("from C")] == [f"from C {name}" for name in printed]
     assert told.count("over it") == 12
     assert terminal.screen.title == ""
+    assert 1 <= terminal.raw.count(b"Searching") <= 4 * (time.monotonic() - began) + 1
+    assert b"\x1b[?" not in terminal.raw, "the cursor is not hidden and no other screen is shown: a kill does no harm"
 
 
 def test_keys_and_another_size_tear_nothing() -> None:
     terminal = noisy(12, columns=100, lines=30)
-    terminal.wait_for("2/12")
+    terminal.wait_for(r"\d/12 trials")
     terminal.send(b"typed\r")
-    terminal.wait_for("4/12")
+    terminal.wait_for(r"[4-9]/12 trials")
     terminal.resize(60, 20)
-    terminal.wait_for("7/12")
+    terminal.wait_for(r"Searching digits\n━.*/12 trials")
     assert sum("Searching digits" in line for line in terminal.shown()) == 1
     assert max(map(len, terminal.shown())) <= 60
     assert terminal.finish() == 0
 
 
-@pytest.mark.parametrize("ending", ["key", "SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("ending", ["key", "SIGTERM"])
 def test_an_interrupt_leaves_a_terminal_that_is_well(ending: str) -> None:
     terminal = noisy(500)
-    terminal.wait_for("3/500")
+    terminal.wait_for(r"[1-9]/500 trials")
     if ending == "key":
         terminal.send(b"\x03")
     else:
         terminal.kill(getattr(signal, ending))
     assert terminal.finish() == 0
-    assert not terminal.screen.cursor.hidden
     told = [line for line in terminal.all() if line]
     assert re.fullmatch(r"Searched digits: \d+ trials in 0:\d\d", told[-2])
     assert told[-1] == "ended: interrupted"
-    assert "\x1b[?1049h" not in terminal.raw.decode(), "no other screen was shown"
-
-
-def test_a_killed_search_leaves_the_cursor(capfd: pytest.CaptureFixture[str]) -> None:
-    terminal = noisy(500)
-    terminal.wait_for("3/500")
-    terminal.kill(signal.SIGKILL)
-    assert terminal.finish() == -signal.SIGKILL
-    assert not terminal.screen.cursor.hidden
-
-
-def test_it_paints_at_most_four_times_a_second() -> None:
-    terminal = noisy(8)
-    began = time.monotonic()
-    assert terminal.finish() == 0
-    n_frames = terminal.raw.count(b"Searching")
-    assert 1 <= n_frames <= 4 * (time.monotonic() - began) + 1
+    assert b"\x1b[?" not in terminal.raw
 
 
 @pytest.mark.parametrize(
@@ -118,7 +106,7 @@ def folder(tmp_path: Path) -> Path:
 COMMAND = ("-m", "ordersearch", "few [red]\N{GRINNING FACE}.npz", "--space", "small.yaml", "--max-epochs", "1")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_a_whole_run_keeps_to_a_narrow_terminal_in_any_encoding(folder: Path, encoding: str) -> None:
     terminal = Terminal(
         [*COMMAND, "--trials", "4", "--confirm", "5", "--workers", "1"],

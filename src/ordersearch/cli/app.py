@@ -134,7 +134,8 @@ def search(
 ) -> None:
     """Search the best order for DATASET; the same command again resumes."""
     given = dict(locals())
-    from ordersearch.cli.search_command import SearchOptions, run_search
+    from ordersearch.cli.options import SearchOptions
+    from ordersearch.cli.search_command import run_search
 
     raise typer.Exit(run_search(SearchOptions(**given)))
 

@@ -20,7 +20,7 @@ from ordersearch.spec import BlockSpec
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-    from ordersearch.cli.search_command import SearchOptions
+    from ordersearch.cli.options import SearchOptions
     from ordersearch.objective import Trainer
     from ordersearch.results import Run
     from ordersearch.study import Observer, Search, SearchResult

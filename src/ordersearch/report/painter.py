@@ -20,7 +20,7 @@ SHARE = 0.01
 FRESH_SECONDS = 1.0
 """A frame is painted anew after so long even if nothing was told: its clocks go on, and what tore it is mended."""
 
-LONGEST_REST_SECONDS = 3.0
+LONGEST_REST_SECONDS = 1.5
 """Where the process hardly computes, because others do, its share is let be more."""
 
 MOST_KNOWN = 500
