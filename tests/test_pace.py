@@ -16,7 +16,7 @@ BEGAN = datetime(2026, 11, 21, 12, 0, 0)
 def trial(state: State, seconds: float, *, training: float, epochs: int, pack: int = 1) -> FrozenTrial:
     kept = {Attribute.SECONDS: training / pack, Attribute.EPOCHS: epochs, Attribute.SETTING: "a"}
     if pack > 1:
-        kept[Attribute.PACK] = [{"seed": seed, "split": 0} for seed in range(pack)]  # type: ignore[assignment]
+        kept[Attribute.PACK] = [{"seed": seed, "split": 0} for seed in range(pack)]
     is_complete = state is State.COMPLETE
     made = create_trial(
         state=TrialState.COMPLETE if is_complete else TrialState.PRUNED,

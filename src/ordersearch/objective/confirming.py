@@ -45,6 +45,9 @@ class ConfirmingObjective:
         trial.set_user_attr(Attribute.WORKER, self.worker)
         queued = trial.study.get_trials(deepcopy=False)[trial.number]
         pairs = [(run.seed, run.split) for run in runs_of(queued)]
+        if "order" in queued.system_attrs.get("fixed_params", {}):
+            trial.suggest_categorical("order", trial.study.user_attrs[Attribute.ORDERS])
+            trial.suggest_float("lr", 1e-12, 1e6, log=True)
         watch = Epochs(trial, self.on_epoch)
         with failures_told(trial):
             run = run_of(queued)

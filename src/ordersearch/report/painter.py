@@ -51,6 +51,7 @@ class Painter:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._painted = ""
+        self._size = console.size
         self._known: dict[tuple[object, ...], str] = {}
         self._is_gone = False
 
@@ -81,6 +82,9 @@ class Painter:
         text.expand_tabs(4)
         text.plain = "".join(sign if sign.isprintable() else " " for sign in text.plain)
         with self._lock:
+            if self._painted and self._console.size != self._size:
+                # Lines of the old width would wrap, and the cursor would not find back above them.
+                self._painted = self._frame_drawn()
             self._write(f"\r{ERASE_BELOW}{self._drawn([text], wrap=True)}{self._painted}")
 
     def _paint_on(self) -> None:
@@ -88,7 +92,7 @@ class Painter:
         while not self._stopped.wait(pause):
             pause = SHORTEST_PAUSE_SECONDS
             rested = time.monotonic() - painted
-            is_wanted = self._is_new() or rested >= FRESH_SECONDS
+            is_wanted = self._is_new() or self._console.size != self._size or rested >= FRESH_SECONDS
             if (is_wanted and time.process_time() >= due) or rested >= LONGEST_REST_SECONDS:
                 painted, cpu = time.monotonic(), time.thread_time()
                 with self._lock:
@@ -97,7 +101,7 @@ class Painter:
                 due = time.process_time() + (time.thread_time() - cpu) / SHARE
 
     def _frame_drawn(self) -> str:
-        width, height = self._console.size
+        self._size = width, height = self._console.size
         # A line as wide as the terminal would wrap in some; the first line stays empty.
         lines = list(self._frame(width - 1, height - 1))[: height - 1]
         for line in lines:

@@ -15,7 +15,7 @@ from ordersearch.advice.catalogue import CATALOGUE
 from ordersearch.errors import SpaceError
 from ordersearch.networks import build_network
 from ordersearch.objective import Setting, Trainer
-from ordersearch.results import Attribute, Run, State, class_name, distinct_runs
+from ordersearch.results import Attribute, Run, State, class_name, distinct_runs, in_one_line
 from ordersearch.space.search_space import Blocks
 from ordersearch.spec import BlockSpec
 from ordersearch.study.confirmation_watch import BaselineWatch
@@ -203,6 +203,8 @@ def _open_study(search: Search, storage: BaseStorage, settings: Sequence[Setting
         if Attribute.SEARCH not in study.user_attrs:
             study.set_metric_names([search.training.metric])
             study.set_user_attr(Attribute.CONFIRMATION, {"baseline": settings[0].digest})
+            orders = {in_one_line({role: str(spec) for role, spec in own.blocks.items()}) for own in settings}
+            study.set_user_attr(Attribute.ORDERS, sorted(orders))
             study.set_user_attr(Attribute.SEARCH, identity)
         end_abandoned(study)
     return study

@@ -123,6 +123,7 @@ class Confirmation:
                 if Attribute.SEARCH not in study.user_attrs:
                     study.set_metric_names([self.search.training.metric])
                     study.set_user_attr(Attribute.CONFIRMATION, self._described())
+                    study.set_user_attr(Attribute.ORDERS, sorted({finalist.trained for finalist in self.finalists}))
                     study.set_user_attr(Attribute.SEARCH, identity)
                 if study.user_attrs[Attribute.SEARCH] == identity:
                     if self.max_pairs > study.user_attrs[Attribute.CONFIRMATION]["max_pairs"]:

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ordersearch.objective import ConfirmingObjective, Setting, Trainer, TrialFailed
 from ordersearch.objective.confirming import age_seconds
 from ordersearch.objective.pack import Pair, described
-from ordersearch.results import FAILED, RETRIED, Attribute, Run, State, read_runs
+from ordersearch.results import FAILED, RETRIED, Attribute, Run, State, in_one_line, read_runs
 from ordersearch.study.opening import end_abandoned, lives_here, worker_name
 from ordersearch.study.storage import plain_interrupts, quiet_optuna, storage_errors
 from ordersearch.study.team import ALONE, Team
@@ -52,6 +52,11 @@ class WantedRuns:
     pairs: tuple[Pair, ...]
     name: str = ""
 
+    def params(self) -> dict[str, Any]:
+        """The parameters of its trial: without any, the dashboard's page of the study fails to say what matters."""
+        blocks = {role: str(spec) for role, spec in self.setting.blocks.items()}
+        return {"order": in_one_line(blocks), "lr": self.setting.learning_rate}
+
     def attributes(self) -> dict[str, Any]:
         """What a queued trial carries."""
         kept = {Attribute.REFERENCE: self.name, **self.setting.attributes()}
@@ -81,6 +86,8 @@ class RunQueue:
         is_final: bool = True,
         team: Team = ALONE,
     ) -> None:
+        # Every parameter is queued; the default sampler would model them all the same.
+        study.sampler = optuna.samplers.RandomSampler()
         self.study, self.trainer, self.timeout, self.watch, self.is_final = study, trainer, timeout, watch, is_final
         self.team = team
 
@@ -136,9 +143,10 @@ class RunQueue:
             if trial.state is TrialState.WAITING or (trial.state is TrialState.RUNNING and not self._is_overdue(trial))
         }
         wanted = missing(queued_runs(self.study))
+        has_params = Attribute.ORDERS in self.study.user_attrs
         for run in wanted:
             if (run.setting.digest, run.pairs[0][0]) not in under_way:
-                self.study.enqueue_trial({}, user_attrs=run.attributes())
+                self.study.enqueue_trial(run.params() if has_params else {}, user_attrs=run.attributes())
         return bool(wanted)
 
     def _is_overdue(self, trial: FrozenTrial) -> bool:

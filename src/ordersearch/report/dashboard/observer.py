@@ -21,8 +21,10 @@ FEWEST_SECONDS = 5.0
 """Between two updates."""
 
 SHARE = 0.02
-"""Of the time that updates may take, this process's CPU time and the clock's: the next one waits until the last one is
-so small a part of both. On a busy machine the first takes longer, with a slow storage the second."""
+"""Of the time that updates may take: of this process's CPU time all of them together, the next one counted in; of the
+clock's the last one, since a slow storage takes little else."""
+
+GROWTH = 2.0
 
 LONGEST_PAUSE_SECONDS = 600.0
 
@@ -57,6 +59,7 @@ class DashboardObserver(Observer):
         self._progress: Progress | None = None
         self._is_searching = False
         self._due = self._cpu_due = self._trial_ended = 0.0
+        self._cpu_began = time.process_time()
         self._n_failed = 0
 
     def search_started(self, search: Search, progress: Progress) -> None:
@@ -105,7 +108,8 @@ class DashboardObserver(Observer):
         self.n_updates += 1
         cpu_seconds = time.process_time() - cpu
         self.cpu_seconds += cpu_seconds
-        self._cpu_due = time.process_time() + cpu_seconds / SHARE
+        # The next one writes more trials' notes than the last one did.
+        self._cpu_due = self._cpu_began + (self.cpu_seconds + GROWTH * cpu_seconds) / SHARE
 
 
 def reason_told(error: Exception) -> str:
