@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ordersearch.cli.dashboard_command import PORT, Watched, watched_run
-from ordersearch.errors import StorageError, UnknownNameError
+from ordersearch.cli.runs import RunError
 from ordersearch.objective import Trainer
 from ordersearch.report.dashboard import DashboardObserver
 from ordersearch.space import SearchSpace
@@ -212,7 +212,7 @@ def test_a_taken_port_is_said_and_another_one_is_taken(served: Served) -> None:
 
 def test_the_newest_run_is_watched_unless_another_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StorageError, match="runs: holds no run, so there is nothing to show"):
+    with pytest.raises(RunError, match=r"runs: holds no run\. Search first, or name the folder of a run"):
         watched_run("")
     for age, name in ((20, "older"), (10, "newer")):
         folder = tmp_path / "runs" / name
@@ -224,10 +224,10 @@ def test_the_newest_run_is_watched_unless_another_one_is_named(tmp_path: Path, m
     assert watched_run("") == Watched(str(newer / "study.journal"), newer / "artifacts")
     assert watched_run("older") == watched_run(str(older)) == Watched(str(older / "study.journal"), older / "artifacts")
     assert watched_run("older", "sqlite:///s.db") == Watched("sqlite:///s.db", older / "artifacts")
-    with pytest.raises(UnknownNameError, match=r"No run is named 'odler'\. Did you mean 'older'\? Known: newer, older"):
+    with pytest.raises(RunError, match=r"odler: there is no such run\. Did you mean 'runs/older'\?"):
         watched_run("odler")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(StorageError, match=r"empty: holds no study\.journal\. Name the folder of a run"):
+    with pytest.raises(RunError, match=r"empty: holds no study\.journal, so it is no run's folder\. If the study"):
         watched_run("empty")
 
 

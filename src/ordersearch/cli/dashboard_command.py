@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from ordersearch.cli.interrupts import put_off
-from ordersearch.errors import OrdersearchError, StorageError, UnknownNameError, nearest, without_password
+from ordersearch.cli.runs import ARTIFACTS, JOURNAL, RUNS, journal_in, newest_run, run_path
+from ordersearch.errors import OrdersearchError, without_password
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-PARENT = Path("runs")
-JOURNAL = "study.journal"
-ARTIFACTS = "artifacts"
 PORT = 8080
 
 
@@ -99,36 +97,12 @@ def watched_run(run: str, storage: str = "") -> Watched:
         storage: Where the study is kept, if not in the run's folder.
 
     Raises:
-        StorageError: There is no run, or its folder holds no study.
-        UnknownNameError: No run has this name.
+        RunError: There is no such run, or its folder holds no study.
     """
     if storage and not run:
-        return Watched(storage, PARENT / ARTIFACTS)
-    folder = _folder(run)
-    if storage:
-        return Watched(storage, folder / ARTIFACTS)
-    if not (folder / JOURNAL).is_file():
-        raise StorageError(
-            f"{folder}: holds no {JOURNAL}. Name the folder of a run, or say with --storage where its study is kept."
-        )
-    return Watched(str(folder / JOURNAL), folder / ARTIFACTS)
-
-
-def _folder(run: str) -> Path:
-    runs = sorted(PARENT.glob(f"*/{JOURNAL}"), key=lambda path: path.stat().st_mtime, reverse=True)
-    if not run:
-        if not runs:
-            raise StorageError(
-                f"{PARENT}: holds no run, so there is nothing to show. Search first, or name the folder of a run."
-            )
-        return runs[0].parent
-    for folder in (Path(run), PARENT / run):
-        if folder.is_dir():
-            return folder
-    known = [path.parent.name for path in runs]
-    close = nearest(run, known)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise UnknownNameError(f"No run is named {run[:200]!r}.{hint} Known: {', '.join(known[:20]) or 'none'}.")
+        return Watched(storage, RUNS / ARTIFACTS)
+    folder = run_path(run) if run else newest_run()
+    return Watched(storage or str(journal_in(folder)), folder / ARTIFACTS)
 
 
 def _bring_up_to_date(storage: BaseStorage, artifacts: Path) -> None:

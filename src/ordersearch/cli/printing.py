@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ordersearch.cli.confirming import print_end, written
-from ordersearch.cli.dashboard_command import ARTIFACTS, Watched
+from ordersearch.cli.dashboard_command import Watched
 from ordersearch.cli.interrupts import ignore
 from ordersearch.data.description import few_notes
 from ordersearch.report.fields import print_field

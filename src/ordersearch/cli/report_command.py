@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ordersearch.cli.interrupts import put_off
+from ordersearch.cli.runs import RUNS, journal_in, known_runs, run_path
 from ordersearch.documents import write_whole
-from ordersearch.errors import OrdersearchError, StorageError, nearest, unknown_name, without_password
+from ordersearch.errors import OrdersearchError, StorageError, unknown_name, without_password
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -18,13 +19,11 @@ if TYPE_CHECKING:
     from ordersearch.study.kept_study import KeptStudy
 
 FORMATS = ("html", "md", "csv", "json")
-JOURNAL = "study.journal"
-RUNS = Path("runs")
 SQLITE = "sqlite:///"
 
 
 class ReportError(OrdersearchError, ValueError):
-    """A run that is none, or options that do not go together."""
+    """Options that do not go together, or a storage without a search."""
 
 
 @dataclass(frozen=True)
@@ -114,38 +113,10 @@ def _location(options: ReportOptions) -> tuple[str, Path | None]:
             raise StorageError(f"--storage: got {options.storage!r}, but there is no file {file!r}. Check the path.")
         return options.storage, None
     if not options.run:
-        raise ReportError(f"Which run? Give its folder, or --storage URL --name NAME.{_known_runs(RUNS)}")
-    path = _run_path(options.run)
-    if path.is_file():
-        return str(path), path.parent
-    if not (path / JOURNAL).is_file():
-        raise ReportError(
-            f"{path}: holds no {JOURNAL}, so it is no run's folder.{_known_runs(path)} If the study is in a database, "
-            "give --storage URL --name NAME."
-        )
-    return str(path / JOURNAL), path
-
-
-def _run_path(text: str) -> Path:
-    """The run's folder: a path, or its name in ``runs``."""
-    for path in (Path(text), RUNS / text):
-        if path.exists():
-            return path
-    path = Path(text)
-    known = [*_runs_in(path.parent), *_runs_in(RUNS)]
-    close = nearest(path.name, [run.name for run in known])
-    hint = next((f" Did you mean {str(run)!r}?" for run in known if close and run.name == close[0]), "")
-    raise ReportError(f"{path}: there is no such run.{hint or _known_runs(RUNS)} A run is the folder with {JOURNAL}.")
-
-
-def _runs_in(folder: Path) -> list[Path]:
-    return sorted(file.parent for file in folder.glob(f"*/{JOURNAL}")) if folder.is_dir() else []
-
-
-def _known_runs(folder: Path) -> str:
-    found = _runs_in(folder)
-    more = f" and {len(found) - 10} more" if len(found) > 10 else ""
-    return f" Runs there: {', '.join(map(str, found[:10]))}{more}." if found else ""
+        raise ReportError(f"Which run? Give its folder, or --storage URL --name NAME.{known_runs(RUNS)}")
+    path = run_path(options.run)
+    journal = path if path.is_file() else journal_in(path)
+    return str(journal), journal.parent
 
 
 def _only_name(names: list[str], location: str) -> str:

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ordersearch.cli.confirming import Confirming, confirm, unfinished_confirmation
-from ordersearch.cli.dashboard_command import ARTIFACTS
 from ordersearch.cli.interrupts import reminder
 from ordersearch.cli.options import SearchOptions, check_options, parse_duration, resume_command
 from ordersearch.cli.preparing import MEASURING, Prepared, prepared
@@ -22,6 +21,7 @@ from ordersearch.cli.printing import (
     print_start,
     print_workers,
 )
+from ordersearch.cli.runs import ARTIFACTS
 from ordersearch.report.painter import waiting
 
 if TYPE_CHECKING:

@@ -7,12 +7,15 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ordersearch.data.control_groups import control_groups, file_text
 from ordersearch.errors import DataError
 
 VARIABLE = "ORDERSEARCH_MEMORY"
 SHARE = 0.4
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _UNKNOWN_FREE = 4 * 2**30
+_NEW_FILES = ("memory.max", "memory.current", "inactive_file")
+_OLD_FILES = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 
 def memory_budget(environ: Mapping[str, str] = os.environ, *, root: Path = Path("/")) -> int:
@@ -51,7 +54,7 @@ def _bytes(text: str) -> int:
 
 
 def _machine_free(root: Path) -> int:
-    told = re.search(r"^MemAvailable:\s+(\d+) kB", _text(root / "proc/meminfo"), re.MULTILINE)
+    told = re.search(r"^MemAvailable:\s+(\d+) kB", file_text(root / "proc/meminfo"), re.MULTILINE)
     if told is not None:
         return int(told[1]) * 1024
     try:
@@ -62,31 +65,11 @@ def _machine_free(root: Path) -> int:
 
 
 def _groups_free(root: Path) -> Iterator[int]:
-    """What each control group with a limit has left: that of this process and those around it."""
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            yield from _left(root / "sys/fs/cgroup", path, "memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            names = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
-            yield from _left(root / "sys/fs/cgroup/memory", path, *names)
-
-
-def _left(mount: Path, path: str, limit: str, usage: str, cached: str) -> Iterator[int]:
-    # Inside of a container the path may be that of the host, of which only the mount itself is to be seen.
-    group = mount / path.strip("/")
-    for folder in (group, *group.parents):
-        most, used = _text(folder / limit).strip(), _text(folder / usage).strip()
+    """What each control group with a limit has left."""
+    for folder, is_new in control_groups("memory", root):
+        limit, usage, cached = _NEW_FILES if is_new else _OLD_FILES
+        most, used = file_text(folder / limit).strip(), file_text(folder / usage).strip()
         if most.isdigit() and used.isdigit():
             # Files that were read count as used, and are given up first.
-            stat = re.search(rf"^{cached} (\d+)$", _text(folder / "memory.stat"), re.MULTILINE)
+            stat = re.search(rf"^{cached} (\d+)$", file_text(folder / "memory.stat"), re.MULTILINE)
             yield int(most) - int(used) + (int(stat[1]) if stat else 0)
-        if folder == mount:
-            return
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""

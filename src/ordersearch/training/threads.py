@@ -11,6 +11,8 @@ from pathlib import Path
 
 import torch
 
+from ordersearch.data.control_groups import control_groups, file_text
+
 ONE_THREAD_VALUES = 256
 THREADS_VARIABLE = "OMP_NUM_THREADS"
 
@@ -65,28 +67,9 @@ def available_cores(environ: Mapping[str, str] = os.environ, *, root: Path = Pat
 
 
 def _group_limits(root: Path) -> Iterator[float]:
-    """How many cores each control group with a limit allows: that of this process and those around it."""
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            yield from _quotas(root / "sys/fs/cgroup", path, "cpu.max")
-        elif "cpu" in controllers.split(","):
-            yield from _quotas(root / "sys/fs/cgroup/cpu", path, "cpu.cfs_quota_us", "cpu.cfs_period_us")
-
-
-def _quotas(mount: Path, path: str, *names: str) -> Iterator[float]:
-    # Inside of a container the path may be that of the host, of which only the mount itself is to be seen.
-    group = mount / path.strip("/")
-    for folder in (group, *group.parents):
-        quota = " ".join(_text(folder / name) for name in names).split()
+    """How many cores each control group with a limit allows."""
+    for folder, is_new in control_groups("cpu", root):
+        names = ("cpu.max",) if is_new else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+        quota = " ".join(file_text(folder / name) for name in names).split()
         if len(quota) == 2 and all(word.isdigit() for word in quota) and int(quota[1]) > 0:
             yield int(quota[0]) / int(quota[1])
-        if folder == mount:
-            return
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""
