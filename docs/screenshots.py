@@ -1,7 +1,7 @@
 """Makes the README's pictures from a real run: the terminal while it searches, the dashboard, the report.
 
-Repeat it with ``python -m docs.screenshots`` in the repository's folder (about five minutes on two cores; it needs a chromium
-and the extra ``test``). It searches scikit-learn's digits in ``runs/readme``, anew each time.
+Repeat it with ``python -m docs.screenshots`` in the repository's folder (about three minutes on two cores; it needs a
+chromium and the extra ``test``). It searches scikit-learn's digits in ``runs/readme``, anew each time.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
-
 from tests.browser import BROWSERS
 from tests.terminals import Terminal
 
@@ -30,6 +29,7 @@ FOLDER = Path(__file__).parent / "images"
 RUN = Path("runs/readme")
 SEARCH = ["-m", "ordersearch", "digits", "--name", "readme", "--trials", "60"]
 COLUMNS, LINES = 112, 30
+PATIENCE = 5_000
 LIGHT = {"color_scheme": "light"}
 
 
@@ -51,18 +51,12 @@ def shoot_terminal(browser: Browser) -> None:
     """The live screen in the middle of the search, and of the confirmation."""
     terminal = Terminal(SEARCH, columns=COLUMNS, lines=LINES)
     terminal.wait_for("Searching", seconds=120)
-    read_for(terminal, 25)
+    terminal.read_for(25)
     shoot_screen(browser, terminal, "terminal-searching.png")
     terminal.wait_for("Confirming", seconds=300)
-    read_for(terminal, 20)
+    terminal.read_for(20)
     shoot_screen(browser, terminal, "terminal-confirming.png")
     assert terminal.finish(seconds=600) == 0
-
-
-def read_for(terminal: Terminal, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and terminal._read():
-        pass
 
 
 def shoot_screen(browser: Browser, terminal: Terminal, name: str) -> None:
@@ -101,20 +95,15 @@ def shoot_report(browser: Browser) -> None:
 
 def shoot_dashboard(browser: Browser) -> None:
     with served() as address:
-        page = browser.new_page(viewport={"width": 1300, "height": 900}, **LIGHT)
-        page.goto(address)
-        page.get_by_text("readme", exact=True).first.click()
-        shoot_below(page, "plotly-graph-objects", "dashboard-plots.png")
-        page.goto(re.sub(r"/$", "/note", page.url) if page.url.endswith("/") else f"{page.url}/note")
-        time.sleep(4)
+        page = browser.new_page(viewport={"width": 1300, "height": 1000}, **LIGHT)
+        page.goto(f"{address}/studies/0")
+        page.get_by_text("Learning curves").first.scroll_into_view_if_needed(timeout=60_000)
+        page.wait_for_timeout(PATIENCE)
+        page.screenshot(path=FOLDER / "dashboard-plots.png")
+        page.goto(f"{address}/studies/0/note")
+        page.wait_for_timeout(PATIENCE)
         page.screenshot(path=FOLDER / "dashboard-note.png")
         page.close()
-
-
-def shoot_below(page: Page, _marker: str, name: str) -> None:
-    time.sleep(6)
-    page.mouse.wheel(0, 0)
-    page.screenshot(path=FOLDER / name, full_page=False)
 
 
 @contextmanager
@@ -124,7 +113,7 @@ def served() -> Iterator[str]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "ordersearch", "dashboard", str(RUN), "--port", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}/dashboard/"
+    address = f"http://127.0.0.1:{port}/dashboard"
     try:
         for _ in range(120):
             try:

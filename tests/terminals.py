@@ -71,6 +71,12 @@ class Terminal:
             if not self._read():
                 raise AssertionError(f"it ended without {pattern!r}:\n" + "\n".join(self.all()))
 
+    def read_for(self, seconds: float) -> None:
+        """Read for some time, or until it ends."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self._read():
+            pass
+
     def finish(self, *, seconds: float = 300) -> int:
         """Read to the end; the exit code."""
         deadline = time.monotonic() + seconds

@@ -11,6 +11,7 @@ from rich.console import Console
 from ordersearch.cli.confirming import print_end, written
 from ordersearch.cli.dashboard_command import Watched
 from ordersearch.cli.interrupts import ignore
+from ordersearch.cli.runs import ARTIFACTS
 from ordersearch.data.description import few_notes
 from ordersearch.report.fields import print_field
 
