@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from torch import nn
 
 from ordersearch.data import Dataset
+from ordersearch.data.tensors import TensorSplit
 from ordersearch.errors import DivergedError, StudyMismatchError
 from ordersearch.networks import build_network, find_network
 from ordersearch.objective import Setting, Trainer
@@ -94,6 +95,15 @@ def test_a_packed_run_depends_on_its_pack_alone(search: Search) -> None:
     trainer.run_pack(setting_of(search, PLAIN), [(0, 0), (1, 0)])
     assert values(trainer.run_pack(setting, [(5, 5), (6, 6)])) == first
     assert values(trainer_of(search).run_pack(setting, [(5, 5), (6, 6)])) == first
+
+
+def test_a_packed_run_is_the_same_when_its_data_are_streamed(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting, pairs = setting_of(search, DROPPING), [(5, 5), (6, 6)]
+    held = values(trainer_of(search).run_pack(setting, pairs))
+    monkeypatch.setenv("ORDERSEARCH_MEMORY", "1K")
+    trainer = trainer_of(search)
+    assert values(trainer.run_pack(setting, pairs)) == held
+    assert not isinstance(trainer.data(5), TensorSplit)
 
 
 def values(outcomes: Any) -> list[float]:
@@ -286,6 +296,7 @@ def test_packs_are_off_where_nothing_is_gained(space: SearchSpace, monkeypatch: 
     trainer = Trainer(small_digits(), find_network(f"{__name__}:own_network"), TrainingSettings(max_epochs=2))
     packs, why = measured_packs(trainer, space, split=0, max_seeds=3)
     assert (packs, "branches on values" in why) == (Packs(), True)
+    trainer = Trainer(small_digits(), find_network("cnn"), TrainingSettings(max_epochs=2))
     monkeypatch.setenv("ORDERSEARCH_MEMORY", "10K")
     packs, why = measured_packs(trainer, space, split=0, max_seeds=3)
     assert (packs, why) == (Packs(), "the splits of several seeds would not fit into memory together")

@@ -54,7 +54,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
     def run_command(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ordersearch", "report", *words])
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit, match=r"^\d*$") as ended:
             main()
         capture = capsys.readouterr()
         return int(ended.value.code or 0), capture.out, capture.err
@@ -192,7 +192,7 @@ def test_a_search_leaves_its_report_with_the_command(
     (tmp_path / "small.yaml").write_text(SMALL_SPACE)
     words = ["digits", "--space", "small.yaml", "--max-epochs", "1", "--confirm", "off", "--trials", "1", "-q"]
     monkeypatch.setattr(sys, "argv", ["ordersearch", *words, "--name", "mine", "--workers", "1", "--pack", "off"])
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="^0$"):
         main()
     page = (tmp_path / "runs" / "mine" / "report.html").read_text(encoding="utf-8")
     assert "python -m ordersearch digits --space small.yaml" in page
@@ -201,7 +201,7 @@ def test_a_search_leaves_its_report_with_the_command(
     (tmp_path / "small.yaml").unlink()
     monkeypatch.setattr(sys, "argv", ["ordersearch", "report", "mine", "--format", "json"])
     capsys.readouterr()
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="^0$"):
         main()
     values = json.loads(capsys.readouterr().out)
     assert (values["space"]["n_orders"], values["space"]["n_networks"]) == (4, 2)

@@ -7,13 +7,15 @@ import warnings
 from collections.abc import Callable
 from typing import cast
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from ordersearch.block import build_block
-from ordersearch.data.sources import load_dataset
+from ordersearch.data import dataset_from_arrays
+from ordersearch.data.split import split_tensors
 from ordersearch.data.stream import split_stream
 from ordersearch.data.tensors import TensorSplit
 from ordersearch.networks import build_network, find_network, network_names
@@ -232,8 +234,8 @@ def test_networks_that_differ_between_seeds_are_told() -> None:
     assert packing_obstacle(models, table(), SETTINGS) == reason
 
 
-def test_streamed_data_are_told() -> None:
-    stream = split_stream(load_dataset("digits"), split=0)
-    models = [build_network("mlp", {}, (1, 8, 8), 10, seed=seed) for seed in range(2)]
-    reason = "The data are read batch by batch, and reading them for several seeds at once gains nothing."
-    assert packing_obstacle(models, stream, SETTINGS) == reason
+@pytest.mark.parametrize("kind", [Attending, Branching])
+def test_where_the_data_are_makes_no_difference(kind: type[nn.Module]) -> None:
+    digits = dataset_from_arrays(np.zeros((60, 4), np.float32), np.arange(60) % 2, name="few", input="table")
+    streamed, held = split_stream(digits, split=0), split_tensors(digits, split=0)
+    assert packing_obstacle(pair(kind), streamed, SETTINGS) == packing_obstacle(pair(kind), held, SETTINGS)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from ordersearch.cli.interrupts import put_off
-from ordersearch.cli.runs import ARTIFACTS, JOURNAL, RUNS, journal_in, newest_run, run_path
+from ordersearch.cli.runs import ARTIFACTS, JOURNAL, RUNS, existing_storage, journal_in, newest_run, run_path
 from ordersearch.errors import OrdersearchError, without_password
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run_dashboard(run: str, storage: str, host: str, port: int | None) -> int:
         host: Address to listen on.
         port: Port to listen on; None for 8080, or another one where that is taken.
     """
-    watched = watched_run(run, storage)
+    watched = watched_run(run, existing_storage(storage))
     with put_off():
         from ordersearch.report.dashboard import refresh  # noqa: F401
         from ordersearch.study.storage import open_storage

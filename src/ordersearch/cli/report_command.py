@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ordersearch.cli.interrupts import put_off
-from ordersearch.cli.runs import RUNS, journal_in, known_runs, run_path
+from ordersearch.cli.runs import RUNS, existing_storage, journal_in, known_runs, run_path
 from ordersearch.documents import write_whole
 from ordersearch.errors import OrdersearchError, StorageError, unknown_name, without_password
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ordersearch.study.kept_study import KeptStudy
 
 FORMATS = ("html", "md", "csv", "json")
-SQLITE = "sqlite:///"
 
 
 class ReportError(OrdersearchError, ValueError):
@@ -108,10 +107,7 @@ def _location(options: ReportOptions) -> tuple[str, Path | None]:
     if options.storage:
         if options.run:
             raise ReportError(f"Got the run {options.run!r} and --storage, but a report is of one study: give either.")
-        file = options.storage.removeprefix(SQLITE)
-        if options.storage.startswith(SQLITE) and not Path(file).exists():
-            raise StorageError(f"--storage: got {options.storage!r}, but there is no file {file!r}. Check the path.")
-        return options.storage, None
+        return existing_storage(options.storage), None
     if not options.run:
         raise ReportError(f"Which run? Give its folder, or --storage URL --name NAME.{known_runs(RUNS)}")
     path = run_path(options.run)

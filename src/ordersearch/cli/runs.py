@@ -9,6 +9,7 @@ from ordersearch.errors import OrdersearchError, nearest
 RUNS = Path("runs")
 JOURNAL = "study.journal"
 ARTIFACTS = "artifacts"
+SQLITE = "sqlite:///"
 
 
 class RunError(OrdersearchError, LookupError):
@@ -43,6 +44,19 @@ def journal_in(folder: Path) -> Path:
             "database, say so with --storage URL."
         )
     return folder / JOURNAL
+
+
+def existing_storage(location: str) -> str:
+    """The location of a storage that is only read: it would be made where it is not.
+
+    Raises:
+        RunError: It is a file that is not there.
+    """
+    file = location.removeprefix(SQLITE)
+    is_file = location.startswith(SQLITE) or (location.endswith((".journal", ".log")) and "://" not in location)
+    if is_file and not Path(file).exists():
+        raise RunError(f"--storage: got {location!r}, but there is no file {file!r}. Check the path.")
+    return location
 
 
 def newest_run() -> Path:

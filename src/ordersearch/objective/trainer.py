@@ -34,7 +34,7 @@ MOST_CLASSES = 20
 
 
 class Trainer:
-    """Trains a setting with a seed on a split; what comes out depends on these three alone.
+    """Trains a setting with a seed on a split, or several together; what comes out depends on these alone.
 
     Args:
         dataset: The data.

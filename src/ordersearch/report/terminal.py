@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from rich.console import Console
 
 from ordersearch.report.live_screen import LiveScreen
@@ -62,13 +60,11 @@ class PlainLines(Observer):
 def states_line(result: SearchResult) -> str:
     """How many trials ended how; a trial of several seeds counts once."""
     # References beyond what was asked for stay in the queue; to a reader they are no trials yet.
-    runs = [run for run in result.runs if run.state is not State.WAITING]
-    states: dict[int, State] = {}
-    for run in runs:
-        states[run.trial] = min(states.get(run.trial, run.state), run.state, key=list(State).index)
-    found = Counter(states.values())
+    found = result.counts()
+    del found[State.WAITING]
+    n_seeds = sum(run.state is not State.WAITING for run in result.runs)
     parts = ", ".join(f"{found[state]} {state.value}" for state in State if found[state])
-    seeds = f" ({len(runs)} seeds)" if len(runs) > len(states) else ""
+    seeds = f" ({n_seeds} seeds)" if n_seeds > found.total() else ""
     return f"{parts}{seeds}."
 
 

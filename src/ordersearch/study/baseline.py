@@ -23,7 +23,7 @@ from ordersearch.study.finalists import AS_WRITTEN, SEARCHED, TUNED, Finalist
 from ordersearch.study.observer import Observer
 from ordersearch.study.opening import end_abandoned
 from ordersearch.study.result import SearchResult, reference_names
-from ordersearch.study.run_queue import RunQueue, WantedRuns, is_given_up, queued_runs
+from ordersearch.study.run_queue import RunQueue, WantedRuns, is_given_up, queued_runs, renew_tries
 from ordersearch.study.sampler import MAX_LISTED
 from ordersearch.study.search import Search
 from ordersearch.study.storage import quiet_optuna, storage_errors
@@ -207,4 +207,5 @@ def _open_study(search: Search, storage: BaseStorage, settings: Sequence[Setting
             study.set_user_attr(Attribute.ORDERS, sorted(orders))
             study.set_user_attr(Attribute.SEARCH, identity)
         end_abandoned(study)
+        renew_tries(study)
     return study

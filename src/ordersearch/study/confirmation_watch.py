@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import optuna
 
 from ordersearch.objective import Setting
-from ordersearch.results import Run, State, distinct_runs
+from ordersearch.results import Run, State
 from ordersearch.study.observer import Observer, Progress
 from ordersearch.study.queue_watch import TellingWatch
 from ordersearch.study.run_queue import queued_runs
@@ -31,16 +31,20 @@ class ConfirmationWatch(TellingWatch):
     def __init__(
         self, confirmation: Confirmation, most: int, observers: Sequence[Observer], study: optuna.Study
     ) -> None:
+        self.confirmation, self.most = confirmation, most
         runs = queued_runs(study)
         max_epochs = confirmation.search.training.max_epochs
-        super().__init__(study, observers, max_epochs=max_epochs, n_before=len(distinct_runs(runs)))
-        self.most = most
+        super().__init__(study, observers, max_epochs=max_epochs, n_before=self._n_trained(runs))
         for observer in observers:
             observer.confirmation_started(confirmation, self.progress(runs))
 
     def progress(self, runs: Sequence[Run]) -> Progress:
         """Where the confirmation stands with these runs."""
-        return self.counted(runs, n_trained=len(distinct_runs(runs)), n_trials=self.most)
+        return self.counted(runs, n_trained=self._n_trained(runs), n_trials=self.most)
+
+    def _n_trained(self, runs: Sequence[Run]) -> int:
+        """How many of the runs that may be looked at are there; the last pack may hold further ones."""
+        return sum(map(len, self.confirmation.complete(runs).values()))
 
 
 class BaselineWatch(TellingWatch):

@@ -72,7 +72,7 @@ class Halving:
     A quarter of the probed are trained whole, by turns the best of them and the first that were tried, and the best
     quarter of these with further seeds, each as soon as it is due (asynchronously: Li et al. 2020, arXiv:1810.05934),
     the higher rung first. What is promoted is trained anew from its first epoch, so that a run's
-    value depends on its setting, seed and split alone.
+    value depends on its setting, its pack of seeds and its split alone.
 
     Attributes:
         metric: What the rungs go by.

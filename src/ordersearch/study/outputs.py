@@ -158,7 +158,8 @@ def _best_probe(search: Searched, result: SearchResult) -> str:
     if best is None:
         return ""
     after = "1 epoch" if best.n_epochs == 1 else f"{best.n_epochs} epochs"
-    return f" Of the {len(probes)} probed, {in_one_line(best.blocks)!r} had the best {metric} after {after}."
+    n = len({run.setting for run in probes})
+    return f" Of the {n} probed, {in_one_line(best.blocks)!r} had the best {metric} after {after}."
 
 
 def _why_none(result: SearchResult) -> str:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from ordersearch.data.memory import memory_budget
-from ordersearch.data.tensors import Split
+from ordersearch.data.tensors import Split, TensorSplit
 from ordersearch.errors import DivergedError, ShapeError, SpecError
 from ordersearch.objective import Setting, Trainer
 from ordersearch.space import SearchSpace
@@ -80,7 +80,10 @@ def measured_packs(trainer: Trainer, space: SearchSpace, *, split: int, max_seed
     values = 4 * math.prod(trainer.dataset.input_shape) * sum(trainer.dataset.sizes())
     if PAIRS_TOGETHER * values > memory_budget():
         return Packs(), "the splits of several seeds would not fit into memory together"
-    short = trainer.data(split).first(N_SAMPLES, N_SAMPLES // 4)
+    data = trainer.data(split)
+    if not isinstance(data, TensorSplit):
+        return Packs(), "the data are read batch by batch, and reading them for several seeds at once gains nothing"
+    short = data.first(N_SAMPLES, N_SAMPLES // 4)
     for setting in islice(settings_to_try(space, trainer.network), 20):
         try:
             with suited_threads(trainer.dataset.input_shape):

@@ -39,8 +39,11 @@ class SearchResult:
         return {key: sum(run.metrics[key] for run in runs) / len(runs) for key in shared}
 
     def counts(self) -> Counter[State]:
-        """How many trials ended in which state."""
-        return Counter(run.state for run in self.runs)
+        """How many trials ended in which state; one of several seeds counts once, as the best of them."""
+        states: dict[int, State] = {}
+        for run in self.runs:
+            states[run.trial] = min(states.get(run.trial, run.state), run.state, key=list(State).index)
+        return Counter(states.values())
 
 
 def has_trained(study: Study, n_trials: int | None) -> bool:

@@ -108,7 +108,9 @@ class Watch:
         """Why the search is over with these runs, or nothing while it is not."""
         if self.n_trials is not None and count_trained(runs) >= self.n_trials:
             return "trials"
-        if sum(run.state in FAILED for run in runs) >= max(10, 2 * (self.n_trials or self.sampler.space.n_settings)):
+        if len({run.trial for run in runs if run.state in FAILED}) >= max(
+            10, 2 * (self.n_trials or self.sampler.space.n_settings)
+        ):
             return "failures"
         return "exhausted" if self.sampler.is_done(runs) else ""
 

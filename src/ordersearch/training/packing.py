@@ -62,8 +62,6 @@ def packing_obstacle(models: Sequence[nn.Module], data: Split, settings: Trainin
         data: Samples that they would be trained on.
         settings: How they would be trained.
     """
-    if not isinstance(data, TensorSplit):
-        return "The data are read batch by batch, and reading them for several seeds at once gains nothing."
     pair = [models[0], models[-1]]
     named = _named_obstacle(pair)
     if named:
@@ -73,7 +71,15 @@ def packing_obstacle(models: Sequence[nn.Module], data: Split, settings: Trainin
             copies = [copy.deepcopy(model) for model in pair]
         except Exception as cause:  # noqa: BLE001 - a network of one's own may refuse in any way
             return f"The network cannot be copied: {_said(cause)}."
-        return _tried(copies, _placed(copies, data.first(N_SAMPLES, 2), settings), settings)
+        return _tried(copies, _placed(copies, _few(data), settings), settings)
+
+
+def _few(data: Split) -> TensorSplit:
+    """A few samples in memory: whether networks can be packed must not depend on where all of them are."""
+    with data.first(N_SAMPLES, 2).opened() as opened:
+        x, y = next(opened.train_batches([torch.arange(opened.n_train)]))
+        x_val, y_val = next(opened.validation_batches(2))
+    return TensorSplit(x, y, x_val, y_val, x_val, y_val, data.task)
 
 
 def _placed(copies: Sequence[nn.Module], data: TensorSplit, settings: TrainingSettings) -> TensorSplit:

@@ -70,6 +70,7 @@ class Workers(Team):
             location,
             device=search.training.device,
             n_trials=n_trials,
+            n_splits=search.packs.confirmation,
             obstacle=obstacle(search),
         )
         self._workers: list[WorkerProcess] = []

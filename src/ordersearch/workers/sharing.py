@@ -59,6 +59,7 @@ def suited_sharing(
     *,
     device: str,
     n_trials: int,
+    n_splits: int = 1,
     obstacle: str = "",
     environ: Mapping[str, str] = os.environ,
 ) -> Sharing:
@@ -75,6 +76,7 @@ def suited_sharing(
         location: Of the study's storage.
         device: ``"cpu"`` or ``"cuda"``.
         n_trials: About how many trials there will be.
+        n_splits: How many splits of the data a process has in memory at once.
         obstacle: Why the search cannot be handed to another process, or empty.
         environ: The environment variables.
 
@@ -83,19 +85,19 @@ def suited_sharing(
     """
     obstacle = _storage_obstacle(location) or obstacle
     if asked is not None:
-        return _asked_sharing(asked, obstacle, environ)
+        return _asked_sharing(asked, obstacle, environ, n_splits)
     cores = available_cores(environ)
     n = 1 if device == "cuda" else min(cores, MOST_WORKERS, n_trials // TRIALS_EACH)
     if n < 2:
         return Sharing(1, cores)
     if obstacle:
         return Sharing(1, cores, note=f"One process instead of {n}: {obstacle}")
-    fitting, why = _fitting(n, dataset, environ)
+    fitting, why = _fitting(n, dataset, environ, n_splits)
     note = f"{fitting} process{'es' * (fitting > 1)} instead of {n}: {why}" if fitting < n else ""
-    return _shared(fitting, cores, environ, note=note)
+    return _shared(fitting, cores, environ, n_splits, note=note)
 
 
-def _asked_sharing(asked: int, obstacle: str, environ: Mapping[str, str]) -> Sharing:
+def _asked_sharing(asked: int, obstacle: str, environ: Mapping[str, str], n_splits: int) -> Sharing:
     # Threads that the user limited are a limit for each process, when the processes are counted by the user, too.
     cores = available_cores({})
     if asked > 1 and obstacle:
@@ -105,13 +107,15 @@ def _asked_sharing(asked: int, obstacle: str, environ: Mapping[str, str]) -> Sha
             f"--workers: got {asked}, but this process may use {cores} core{'s' * (cores != 1)}, and more workers than "
             f"cores would only wait for each other. Take {cores} or fewer, or auto."
         )
-    return _shared(asked, cores, environ, is_asked=True)
+    return _shared(asked, cores, environ, n_splits, is_asked=True)
 
 
-def _shared(n: int, cores: int, environ: Mapping[str, str], *, note: str = "", is_asked: bool = False) -> Sharing:
+def _shared(
+    n: int, cores: int, environ: Mapping[str, str], n_splits: int, *, note: str = "", is_asked: bool = False
+) -> Sharing:
     own = re.match(r"\s*0*([1-9]\d*)", environ.get(THREADS_VARIABLE, ""))
     threads = max(1, min(cores // n, int(own[1]) if own else cores))
-    return Sharing(n, threads, memory_budget(environ) // n if n > 1 else None, note, is_asked)
+    return Sharing(n, threads, memory_budget(environ) // (n * n_splits) if n > 1 else None, note, is_asked)
 
 
 def _storage_obstacle(location: str) -> str:
@@ -129,7 +133,7 @@ def _storage_obstacle(location: str) -> str:
     return ""
 
 
-def _fitting(n: int, dataset: Dataset, environ: Mapping[str, str]) -> tuple[int, str]:
+def _fitting(n: int, dataset: Dataset, environ: Mapping[str, str], n_splits: int) -> tuple[int, str]:
     """How many of ``n`` processes keep their data in memory, and why not all."""
     inputs = [x for x in (dataset.x, dataset.x_val, dataset.x_test) if x is not None]
     # As split_data counts: float32, and a byte more for each value of images that are decoded and kept.
@@ -137,6 +141,6 @@ def _fitting(n: int, dataset: Dataset, environ: Mapping[str, str]) -> tuple[int,
     budget = memory_budget(environ)
     if each > budget:
         return 1, "the data do not fit into memory and are read batch by batch."
-    by_data = budget // max(1, each)
+    by_data = budget // max(1, each * n_splits)
     by_processes = 1 + int(SHARE_OF_PROCESSES * free_memory()) // PROCESS_BYTES
     return max(1, min(n, by_data, by_processes)), "more would not fit into memory."

@@ -48,7 +48,8 @@ def trial_note(runs: Sequence[Run], metric: str, max_epochs: int, dims: int) -> 
 
 
 def _ended(runs: Sequence[Run], metric: str, max_epochs: int) -> str:
-    run = runs[0]
+    # A seed that diverged leaves those that did not; each one's end is told below.
+    run = min(runs, key=lambda own: list(State).index(own.state))
     named = f" It is known as {code(run.reference)}." if run.reference else ""
     if run.state is State.COMPLETE:
         values = [own.value for own in runs if own.value is not None]
