@@ -102,7 +102,7 @@ class Run:
         (np.zeros(3, [("a", "u1")]), "the dtype 'V1'"),
         (np.float64(1), "numpy._core.multiarray.scalar"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_anything_else_is_refused_and_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: Any, name: str

@@ -192,7 +192,7 @@ def test_a_search_leaves_its_report_with_the_command(
     (tmp_path / "small.yaml").write_text(SMALL_SPACE)
     words = ["digits", "--space", "small.yaml", "--max-epochs", "1", "--confirm", "off", "--trials", "1", "-q"]
     monkeypatch.setattr(sys, "argv", ["ordersearch", *words, "--name", "mine", "--workers", "1", "--pack", "off"])
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         main()
     page = (tmp_path / "runs" / "mine" / "report.html").read_text(encoding="utf-8")
     assert "python -m ordersearch digits --space small.yaml" in page
@@ -201,7 +201,7 @@ def test_a_search_leaves_its_report_with_the_command(
     (tmp_path / "small.yaml").unlink()
     monkeypatch.setattr(sys, "argv", ["ordersearch", "report", "mine", "--format", "json"])
     capsys.readouterr()
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         main()
     values = json.loads(capsys.readouterr().out)
     assert (values["space"]["n_orders"], values["space"]["n_networks"]) == (4, 2)

@@ -637,7 +637,11 @@ def edited(content: dict[str, Any], path: str, value: object) -> dict[str, Any]:
     return whole
 
 
-@pytest.mark.parametrize(("path", "value", "message"), FILE_ERRORS, ids=[f"{p}={v!r:.30}" for p, v, _ in FILE_ERRORS])
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    FILE_ERRORS,
+    ids=[f"{p}={'absent' if v is LEFT_OUT else repr(v):.30}" for p, v, _ in FILE_ERRORS],
+)
 def test_file_errors_name_file_path_value_and_condition(
     load: Load, tmp_path: Path, path: str, value: object, message: str
 ) -> None:
