@@ -24,6 +24,7 @@ from ordersearch.benchmarks.table import load
 from ordersearch.data import Dataset, dataset_from_arrays
 from ordersearch.networks import find_network
 from ordersearch.objective import Setting
+from ordersearch.objective.pack import Outcome
 from ordersearch.seeds import derived_seed
 from ordersearch.space import SearchSpace
 from ordersearch.space.references import Reference
@@ -199,7 +200,9 @@ class TableTrainer:
         seconds = sum(row.seconds[: len(history)])
         return FitResult(pruned, tuple(history), len(history), row.n_parameters, seconds), {}
 
-    confirm = run
+    def confirmed(self, setting: Setting, *, seed: int, split: int, report: Callable[[float, int], None]) -> Outcome:
+        """As ``Trainer.confirmed``."""
+        return Outcome(*self.run(setting, seed=seed, split=split, report=report))
 
 
 @cache
@@ -233,8 +236,8 @@ class Proposed(DistinctSampler):
 class _Search(Search):
     sampler: Callable[..., DistinctSampler] = DistinctSampler
 
-    def _sampler(self, study: optuna.Study, n_expected: int | None) -> DistinctSampler:
-        usual = super()._sampler(study, n_expected)
+    def _sampler(self, study: optuna.Study, n_expected: int | None, worker: int) -> DistinctSampler:
+        usual = super()._sampler(study, n_expected, worker)
         return self.sampler(usual.wrapped, usual.space, halving=usual.halving, n_trials=usual.n_trials)
 
 
