@@ -51,9 +51,14 @@ class Terminal:
         self.resize(columns, lines)
 
     def resize(self, columns: int, lines: int) -> None:
-        """Another size of the window."""
+        """Another size of the window, while nothing is on its way to it: that would be shown in the wrong width."""
+        os.kill(self.pid, signal.SIGSTOP)
+        os.waitpid(self.pid, os.WUNTRACED)
+        while select.select([self._fd], [], [], 0)[0] and self._read():
+            pass
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.screen.resize(lines, columns)
+        os.kill(self.pid, signal.SIGCONT)
 
     def send(self, text: bytes) -> None:
         """Press keys."""

@@ -283,13 +283,14 @@ def tables() -> Dataset:
     return load_dataset("breast_cancer")
 
 
-def test_packs_are_measured_on_these_data() -> None:
+def test_packs_are_measured_on_these_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A busy machine takes long over any step.
+    monkeypatch.setattr("ordersearch.study.packs.LONG_STEP_SECONDS", math.inf)
     network, space = find_network("mlp"), SearchSpace.load("dense")
     trainer = Trainer(tables(), network, TrainingSettings(max_epochs=2))
     packs, why = measured_packs(trainer, space, split=0, max_seeds=3)
     assert packs in [Packs(1, 1), Packs(1, 3), Packs(3, 3)]
-    # On a machine that is busy enough, each step takes long.
-    assert why.startswith(("a seed of 3 trains", "a step takes so long"))
+    assert "a seed of 3 trains" in why
 
 
 def test_packs_are_off_where_nothing_is_gained(space: SearchSpace, monkeypatch: pytest.MonkeyPatch) -> None:

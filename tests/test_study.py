@@ -12,6 +12,7 @@ import optuna
 import pytest
 import torch
 from optuna.storages import InMemoryStorage
+from optuna.trial import TrialState
 from torch import nn
 
 from ordersearch.errors import MissingMetricError, NetworkError, StorageError, StudyMismatchError
@@ -22,6 +23,7 @@ from ordersearch.results import Attribute, Run, State, distinct_runs
 from ordersearch.space import SearchSpace
 from ordersearch.spec import BlockSpec
 from ordersearch.study import Observer, Progress, SearchResult
+from ordersearch.study.opening import end_abandoned, worker_name
 from ordersearch.study.outputs import verdict
 from ordersearch.study.storage import open_storage
 from ordersearch.training.settings import TrainingSettings
@@ -204,6 +206,16 @@ def test_an_interrupted_search_keeps_its_runs_and_trains_the_interrupted_one_aga
     again = next(run for run in gone_on.runs[2:] if run.setting == stopped.runs[1].setting)
     assert (again.seed, again.state in (State.COMPLETE, State.PRUNED)) == (stopped.runs[1].seed, True)
     assert len({run.setting for run in gone_on.runs}) == 4
+
+
+def test_what_an_interrupt_cut_off_is_ended_once_this_process_is_idle(space: SearchSpace) -> None:
+    study = small_search(space).open_study(InMemoryStorage())
+    for worker in (worker_name(), "elsewhere:1"):
+        study.ask().set_user_attr(Attribute.WORKER, worker)
+    end_abandoned(study)
+    assert [trial.state for trial in study.trials[:2]] == [TrialState.RUNNING] * 2
+    end_abandoned(study, is_idle=True)
+    assert [trial.state for trial in study.trials[:2]] == [TrialState.FAIL, TrialState.RUNNING]
 
 
 def crashing(*_: Any, **__: Any) -> nn.Module:

@@ -105,7 +105,7 @@ def test_plain_lines_tell_what_a_probe_came_to(tmp_path: Path) -> None:
 
 def test_a_plain_line_is_one_line_whatever_the_reason() -> None:
     screen = console(terminal=False)
-    progress = Progress(1, 2, 0, 1, 0, None, 1.0, None)
+    progress = Progress(1, 2, 0, 1, 0, 1.0, None)
     blocks = {"conv": "conv > relu"}
     PlainLines(screen).trial_finished(Run(4, State.CRASHED, blocks, reason="[red]no\nluck\x1b[2J"), progress)
     PlainLines(screen).trial_finished(Run(5, State.COMPLETE, blocks, value=0.5, pack=(0, 1, 2)), progress)

@@ -26,7 +26,7 @@ HOSTILE = "[red]<b>\x1b[2J\n\N{GRINNING FACE}" + "long" * 50
 
 
 def progress(n: int = 12, n_trials: int | None = 40, **changes: object) -> Progress:
-    values = {"n_pruned": 9, "n_failed": 1, "n_reused": 4, "best": None, "seconds": 21.0, "seconds_left": 58.0}
+    values = {"n_pruned": 9, "n_failed": 1, "n_reused": 4, "seconds": 21.0, "seconds_left": 58.0}
     return Progress(n_trained=n, n_trials=n_trials, **{**values, **changes})  # type: ignore[arg-type]
 
 

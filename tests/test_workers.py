@@ -26,7 +26,6 @@ from ordersearch.study import Observer, Progress
 from ordersearch.study.baseline import tuned_baseline
 from ordersearch.study.confirmation import Confirmation
 from ordersearch.study.finalists import finalists
-from ordersearch.study.opening import end_abandoned
 from ordersearch.study.storage import open_storage
 from ordersearch.study.team import trials_under_way, worker_of
 from ordersearch.training.settings import TrainingSettings
@@ -322,8 +321,6 @@ def test_an_interrupt_ends_all_and_leaves_nothing_under_way(tmp_path: Path, is_c
         "--confirm off\n"
     )
     assert not is_group_there(running.pid)
-    # As the same command does first: an interrupt that comes between two writes leaves the rest to it.
-    end_abandoned(optuna.load_study(study_name="few-small", storage=storage()))
     assert n_workers() == 0
 
 

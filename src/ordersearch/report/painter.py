@@ -82,10 +82,10 @@ class Painter:
         text.expand_tabs(4)
         text.plain = "".join(sign if sign.isprintable() else " " for sign in text.plain)
         with self._lock:
+            above = self._drawn([text], wrap=True)
             if self._painted and self._console.size != self._size:
-                # Lines of the old width would wrap, and the cursor would not find back above them.
-                self._painted = self._frame_drawn()
-            self._write(f"\r{ERASE_BELOW}{self._drawn([text], wrap=True)}{self._painted}")
+                self._painted = self._fitting_frame()
+            self._write(f"\r{ERASE_BELOW}{above}{self._painted}")
 
     def _paint_on(self) -> None:
         painted, pause, due = -LONGEST_REST_SECONDS, 0.0, 0.0
@@ -96,9 +96,19 @@ class Painter:
             if (is_wanted and time.process_time() >= due) or rested >= LONGEST_REST_SECONDS:
                 painted, cpu = time.monotonic(), time.thread_time()
                 with self._lock:
-                    self._painted = self._frame_drawn()
+                    self._painted = self._fitting_frame()
                     self._write(self._painted)
                 due = time.process_time() + (time.thread_time() - cpu) / SHARE
+
+    def _fitting_frame(self) -> str:
+        """A frame for the size that the terminal has now, and not for the one that it had when drawing began.
+
+        Lines of another width would wrap, and the cursor would not find back above them.
+        """
+        drawn = self._frame_drawn()
+        while self._console.size != self._size:
+            drawn = self._frame_drawn()
+        return drawn
 
     def _frame_drawn(self) -> str:
         self._size = width, height = self._console.size

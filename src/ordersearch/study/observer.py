@@ -23,7 +23,6 @@ class Progress:
         n_pruned: Those of them that were pruned.
         n_failed: Trials that failed, besides.
         n_reused: Proposals that were known networks, hence not trained again.
-        best: The best complete run, if there is one.
         seconds: Since this process began to search.
         seconds_left: Until the last trial, at the speed so far; None as long as that is not known.
         runs: All runs so far, several of a trial that trains several seeds together.
@@ -34,7 +33,6 @@ class Progress:
     n_pruned: int
     n_failed: int
     n_reused: int
-    best: Run | None
     seconds: float
     seconds_left: float | None
     runs: Sequence[Run] = ()

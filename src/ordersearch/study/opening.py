@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -108,11 +110,19 @@ def lives_here(worker: str) -> bool:
     return os.name == "posix" and worker.rpartition(":")[0] == socket.gethostname() and not _is_gone(worker)
 
 
-def end_abandoned(study: optuna.Study) -> None:
-    """End the trials under way whose process is gone, so that their runs are queued again."""
+def end_abandoned(study: optuna.Study, *, is_idle: bool = False) -> None:
+    """End the trials under way whose process is gone, so that their runs are queued again.
+
+    Args:
+        study: Whose trials.
+        is_idle: Whether this process trains nothing now: what it still has under way was cut off by an interrupt.
+    """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if _is_gone(trial.user_attrs.get(Attribute.WORKER, "")):
-            study.tell(trial.number, state=TrialState.FAIL)
+        worker = trial.user_attrs.get(Attribute.WORKER, "")
+        if _is_gone(worker) or (is_idle and worker == worker_name()):
+            # Another process may have found it meanwhile, too.
+            with suppress(UpdateFinishedTrialError):
+                study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def _queue_references(study: optuna.Study, space: SearchSpace) -> None:

@@ -66,7 +66,6 @@ class TellingWatch(ABC):
             n_pruned=0,
             n_failed=len({run.trial for run in runs if run.state in FAILED}),
             n_reused=0,
-            best=None,
             seconds=seconds,
             seconds_left=seconds / n_new * (n_trials - n_trained) if n_new > 0 else None,
             runs=runs,

@@ -124,6 +124,7 @@ class RunQueue:
             self.team.end(self.study, self._catch_up)
         except KeyboardInterrupt:
             self.team.interrupt()
+            end_abandoned(self.study, is_idle=True)
             ended = "interrupted"
         finally:
             gc.unfreeze()

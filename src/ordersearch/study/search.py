@@ -19,7 +19,7 @@ from ordersearch.seeds import derived_seed
 from ordersearch.space import SearchSpace
 from ordersearch.study.halving import Halving, is_probing, probe_epochs
 from ordersearch.study.observer import Observer
-from ordersearch.study.opening import open_study, worker_name
+from ordersearch.study.opening import end_abandoned, open_study, worker_name
 from ordersearch.study.pace import Pace
 from ordersearch.study.packs import Packs
 from ordersearch.study.record import keep_record
@@ -191,6 +191,7 @@ class Search:
                 ended = self._searched_along(study, objective, watch, sampler.n_trials)
         except KeyboardInterrupt:
             watch.team.interrupt()
+            end_abandoned(study, is_idle=True)
             return "interrupted"
         finally:
             gc.unfreeze()

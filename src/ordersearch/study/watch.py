@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Sequence
 
 import optuna
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from ordersearch.results import FAILED, RETRIED, TRAINED, Run, State, count_trained, read_runs, run_of, runs_of_setting
@@ -83,15 +82,12 @@ class Watch:
         """Where the search stands with these runs."""
         n_trained = count_trained(runs)
         n_pruned = _count_trials(run for run in runs if run.state is State.PRUNED)
-        complete = [run for run in runs if run.state is State.COMPLETE and run.value is not None]
-        sign = 1 if self.study.direction is StudyDirection.MINIMIZE else -1
         return Progress(
             n_trained=n_trained,
             n_trials=self.n_trials,
             n_pruned=n_pruned,
             n_failed=_count_trials(run for run in runs if run.state in FAILED),
             n_reused=sum(run.n_reused for run in runs),
-            best=min(complete, key=lambda run: sign * (run.value or 0.0), default=None),
             seconds=self.seconds(),
             seconds_left=self._seconds_left(n_trained, n_pruned),
             runs=runs,
