@@ -10,6 +10,7 @@ from dataclasses import KW_ONLY, dataclass
 import optuna
 from optuna.trial import TrialState
 
+from ordersearch.objective.journal import noted_together
 from ordersearch.objective.pack import Pair, keep, train
 from ordersearch.objective.setting import Setting
 from ordersearch.objective.trainer import Trainer
@@ -42,12 +43,13 @@ class ConfirmingObjective:
         Raises:
             TrialFailed: It gave no value, or another worker has the run.
         """
-        trial.set_user_attr(Attribute.WORKER, self.worker)
         queued = trial.study.get_trials(deepcopy=False)[trial.number]
         pairs = [(run.seed, run.split) for run in runs_of(queued)]
-        if "order" in queued.system_attrs.get("fixed_params", {}):
-            trial.suggest_categorical("order", trial.study.user_attrs[Attribute.ORDERS])
-            trial.suggest_float("lr", 1e-12, 1e6, log=True)
+        with noted_together():
+            trial.set_user_attr(Attribute.WORKER, self.worker)
+            if "order" in queued.system_attrs.get("fixed_params", {}):
+                trial.suggest_categorical("order", trial.study.user_attrs[Attribute.ORDERS])
+                trial.suggest_float("lr", 1e-12, 1e6, log=True)
         watch = Epochs(trial, self.on_epoch)
         with failures_told(trial):
             run = run_of(queued)

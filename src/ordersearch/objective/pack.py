@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ordersearch.errors import DivergedError
+from ordersearch.objective.journal import noted_together
 from ordersearch.objective.target import epochs_to_target
 from ordersearch.results import Attribute, State
 from ordersearch.training.confusion import Counts, summed
@@ -86,6 +87,7 @@ def _stop(watch: Epochs, stop_after: int | None) -> Callable[[], bool] | None:
     return None if stop_after is None else lambda: watch.n_reported >= stop_after
 
 
+@noted_together()
 def keep(
     trial: optuna.Trial, pairs: Sequence[Pair], outcomes: Sequence[Outcome], trainer: Trainer, *, losses: bool
 ) -> tuple[float, bool]:

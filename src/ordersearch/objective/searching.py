@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
+from ordersearch.objective.journal import noted_together
 from ordersearch.objective.pack import Outcome, Pair, described, keep, train
 from ordersearch.objective.setting import Setting
 from ordersearch.objective.trainer import Trainer
@@ -53,7 +54,6 @@ class Objective:
             TrialPruned: It was a probe, and is over.
             TrialFailed: It gave no value: it does not fit, diverged, ran out of memory or crashed.
         """
-        trial.set_user_attr(Attribute.WORKER, self.worker)
         with failures_told(trial):
             pairs, outcomes = self._train(trial)
         value, is_pruned = keep(trial, pairs, outcomes, self.trainer, losses=False)
@@ -62,7 +62,7 @@ class Objective:
         return value
 
     def _train(self, trial: optuna.Trial) -> tuple[list[Pair], list[Outcome]]:
-        setting = self._setting(trial)
+        setting = self._begin(trial)
         runs = runs_of_setting(trial.study, setting.digest, besides=trial.number)
         pairs = self._next_pairs(trial, runs)
         self._describe(trial, setting, pairs)
@@ -70,7 +70,10 @@ class Objective:
         watch = Epochs(trial, self.on_epoch)
         return pairs, train(self.trainer, setting, pairs, watch, stop_after=self.probe_epochs if is_new else None)
 
-    def _setting(self, trial: optuna.Trial) -> Setting:
+    @noted_together()
+    def _begin(self, trial: optuna.Trial) -> Setting:
+        """The setting that the trial asks for; from here on it says whose it is."""
+        trial.set_user_attr(Attribute.WORKER, self.worker)
         # Every parameter is asked for, inactive ones too: a sampler learns only from trials that have them all.
         params: dict[str, Any] = {
             name: trial.suggest_categorical(name, distribution.choices)
@@ -90,6 +93,7 @@ class Objective:
             raise DuplicateError("another worker has this run, or had it")
         return [(each, self.seed) for each in range(seed, seed + self.pack)]
 
+    @noted_together()
     def _describe(self, trial: optuna.Trial, setting: Setting, pairs: list[Pair]) -> None:
         for name, value in described(pairs).items():
             trial.set_user_attr(name, value)

@@ -13,14 +13,11 @@ from pathlib import Path
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import (
-    JournalFileBackend,
-    JournalFileOpenLock,
-    JournalFileSymlinkLock,
-)
+from optuna.storages.journal import JournalFileOpenLock, JournalFileSymlinkLock
 from sqlalchemy.exc import SQLAlchemyError
 
 from ordersearch.errors import OrdersearchError, StorageError, without_password
+from ordersearch.objective.journal import NotedJournal
 
 JOURNAL_ENDINGS = (".journal", ".log")
 
@@ -77,7 +74,7 @@ def _open_journal(path: Path) -> BaseStorage:
     file = str(path.resolve())
     lock = JournalFileOpenLock(file) if sys.platform == "win32" else JournalFileSymlinkLock(file)
     _drop_torn_line(path, lock)
-    return JournalStorage(JournalFileBackend(file, lock_obj=lock))
+    return JournalStorage(NotedJournal(file, lock_obj=lock))
 
 
 def _drop_torn_line(path: Path, lock: JournalFileOpenLock | JournalFileSymlinkLock) -> None:
