@@ -19,6 +19,7 @@ from ordersearch.study.opening import worker_name
 from ordersearch.study.run_queue import RunQueue
 from ordersearch.study.storage import open_storage, quiet_optuna, storage_errors
 from ordersearch.study.team import Team, trials_under_way, worker_of
+from ordersearch.training.allocation import keep_freed_memory
 from ordersearch.training.threads import limited_threads
 from ordersearch.workers.handover import take_over
 from ordersearch.workers.orders import Failed, Idle, Phase, Ready, SearchAlong, Start, Stop, TrainQueued
@@ -35,6 +36,7 @@ def main(connection: int, file: int, parent: int) -> None:
         parent: The parent's process id.
     """
     line = Line(Connection(connection), parent)
+    keep_freed_memory()
     try:
         start = line.first()
         with limited_threads(start.threads):
