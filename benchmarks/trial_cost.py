@@ -20,10 +20,10 @@ from typing import Any
 import optuna
 import torch
 from machine import described, written
-from optuna.storages.journal import JournalFileBackend
 
 import ordersearch.objective.trainer as trainer_module
 from ordersearch import SearchSpace, load_dataset
+from ordersearch.journal import NotedJournal
 from ordersearch.networks import find_network
 from ordersearch.objective import Objective
 from ordersearch.study.sampler import DistinctSampler
@@ -48,8 +48,8 @@ PARTS: list[tuple[str, Any, str]] = [
     ("read the data's split", trainer_module, "split_data"),
     ("score with repaired statistics", trainer_module.Trainer, "_repaired"),
     ("collect garbage", gc, "collect"),
-    ("write the journal", JournalFileBackend, "append_logs"),
-    ("read the journal", JournalFileBackend, "read_logs"),
+    ("write the journal", NotedJournal, "append_logs"),
+    ("read the journal", NotedJournal, "read_logs"),
     ("choose the next setting", DistinctSampler, "sample_relative"),
     ("note what came out", Objective, "__call__"),
 ]

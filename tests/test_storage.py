@@ -68,7 +68,7 @@ def test_a_lock_is_a_link_that_leads_to_its_file(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     storage = open_storage("study.journal")
     assert isinstance(storage, JournalStorage)
-    assert Path(storage._backend._lock._lock_target_file).is_absolute()  # type: ignore[attr-defined]
+    assert Path(storage._backend._own_lock._lock_target_file).is_absolute()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("kind", [UnboundLocalError, FileNotFoundError, RuntimeError])

@@ -63,6 +63,14 @@ class StudyMismatchError(OrdersearchError, ValueError):
     """A study of this name exists, but was made with another space, data set, seed or setting."""
 
 
+class ExportError(OrdersearchError, ValueError):
+    """A block that a library cannot express, or a library's terms that are no block."""
+
+
+class ReadingError(OrdersearchError, ValueError):
+    """A module whose order cannot be read from what it does."""
+
+
 class BlocksFileError(OrdersearchError, ValueError):
     """A blocks file that breaks its schema or comes from a newer version."""
 
@@ -107,5 +115,9 @@ def without_password(text: str) -> str:
     Example:
         >>> without_password("postgresql://ada:secret@localhost/studies")
         'postgresql://ada:***@localhost/studies'
+        >>> without_password("postgresql://localhost/studies?user=ada&password=secret")
+        'postgresql://localhost/studies?user=ada&password=***'
     """
-    return re.sub(r"(\w+://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
+    # Up to the last @ of the word: a password may hold one, though it ought to be written %40.
+    text = re.sub(r"(\w+://[^:/@\s]*):\S*@", r"\1:***@", text)
+    return re.sub(r"(?i)\b(password|passwd|pwd)=[^&\s'\"]*", r"\1=***", text)

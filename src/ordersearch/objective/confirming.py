@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, dataclass
 import optuna
 from optuna.trial import TrialState
 
-from ordersearch.objective.journal import noted_together
+from ordersearch.journal import noted_together
 from ordersearch.objective.pack import Pair, keep, train
 from ordersearch.objective.setting import Setting
 from ordersearch.objective.trainer import Trainer

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ordersearch.errors import DivergedError
-from ordersearch.objective.journal import noted_together
+from ordersearch.journal import noted_together
 from ordersearch.objective.target import epochs_to_target
 from ordersearch.results import Attribute, State
 from ordersearch.training.confusion import Counts, summed

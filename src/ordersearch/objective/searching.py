@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from ordersearch.objective.journal import noted_together
+from ordersearch.journal import noted_together
 from ordersearch.objective.pack import Outcome, Pair, described, keep, train
 from ordersearch.objective.setting import Setting
 from ordersearch.objective.trainer import Trainer

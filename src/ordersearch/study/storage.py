@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
 from json import JSONDecodeError
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileOpenLock, JournalFileSymlinkLock
 from sqlalchemy.exc import SQLAlchemyError
 
 from ordersearch.errors import OrdersearchError, StorageError, without_password
-from ordersearch.objective.journal import NotedJournal
+from ordersearch.journal import NotedJournal
+from ordersearch.study.patient import is_away, patient
 
 JOURNAL_ENDINGS = (".journal", ".log")
+
+STORAGE_ERRORS = (OSError, SQLAlchemyError, StorageInternalError, JSONDecodeError)
+
+PROXY_SECONDS = 10.0
+"""How long to wait for a proxy that is just being started."""
 
 
 def run_folder(out: Path, name: str) -> Path:
@@ -42,10 +48,13 @@ def run_folder(out: Path, name: str) -> Path:
 
 
 def open_storage(location: str) -> BaseStorage:
-    """The storage at a location: a journal file's path, or a database URL that Optuna takes.
+    """The storage at a location: a journal file's path, a database URL that Optuna takes, or ``grpc://host:port``.
+
+    What is opened once is waited for when it is away for a while; SQLite is not, which cannot be.
 
     Args:
-        location: A path that ends in ``.journal`` or ``.log``, or a URL such as ``sqlite:///study.db``.
+        location: A path that ends in ``.journal`` or ``.log``, a URL such as ``postgresql://user@host/studies`` or
+            ``sqlite:///study.db``, or the address of Optuna's proxy, which ``python -m ordersearch serve`` starts.
 
     Raises:
         StorageError: It cannot be opened; a password in the URL is not shown.
@@ -55,10 +64,43 @@ def open_storage(location: str) -> BaseStorage:
             return _read_once(_open_journal(Path(location)))
         if "://" not in location:
             raise ValueError("a storage is a path that ends in .journal or .log, or a URL such as sqlite:///study.db")
-        return _read_once(optuna.storages.get_storage(location))
+        if location.startswith("grpc://"):
+            # A proxy of Optuna's waits ever longer before it looks again for one that was away.
+            return patient(_read_once(_open_proxy(location)), reopened=partial(_proxy, location))
+        storage = _read_once(optuna.storages.get_storage(_with_driver(location)))
+        return storage if location.startswith("sqlite") else patient(storage)
     except Exception as cause:
-        reason = without_password(f"{type(cause).__name__}: {cause}".splitlines()[0])
-        raise StorageError(f"Storage {without_password(location)!r} cannot be opened ({reason[:300]}).") from cause
+        raise StorageError(f"Storage {without_password(location)!r} cannot be opened ({_told(cause)}).") from cause
+
+
+def _open_proxy(location: str) -> BaseStorage:
+    """Optuna's proxy at ``grpc://host:port``."""
+    parts = urlsplit(location)
+    if not parts.hostname or parts.port is None or parts.path.strip("/") or parts.username is not None:
+        raise ValueError("a proxy's address is grpc://host:port")
+    if find_spec("grpc") is None or find_spec("google.protobuf") is None:
+        raise ModuleNotFoundError("it takes grpcio and protobuf: pip install 'ordersearch[grpc]'")
+    proxy = _proxy(location)
+    proxy.wait_server_ready(PROXY_SECONDS)
+    return proxy
+
+
+def _proxy(location: str) -> optuna.storages.GrpcStorageProxy:
+    parts = urlsplit(location)
+    with quiet_optuna():
+        return optuna.storages.GrpcStorageProxy(host=parts.hostname or "", port=parts.port or 0)
+
+
+def _with_driver(location: str) -> str:
+    """The URL with a driver that is installed: SQLAlchemy's default for PostgreSQL is psycopg2, its newest psycopg."""
+    scheme, _, rest = location.partition("://")
+    if scheme not in ("postgresql", "postgres"):
+        return location
+    if find_spec("psycopg") is not None:
+        return f"postgresql+psycopg://{rest}"
+    if find_spec("psycopg2") is not None:
+        return f"postgresql+psycopg2://{rest}"
+    raise ModuleNotFoundError("PostgreSQL takes a driver: pip install 'ordersearch[postgres]'")
 
 
 def _read_once(storage: BaseStorage) -> BaseStorage:
@@ -69,34 +111,9 @@ def _read_once(storage: BaseStorage) -> BaseStorage:
 def _open_journal(path: Path) -> BaseStorage:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent}")
-    # Absolute, since the lock is a symbolic link to the file: one to a relative path leads nowhere, and Optuna then
-    # waits for ever on a lock that a killed process left. Windows lets only administrators make such links.
-    file = str(path.resolve())
-    lock = JournalFileOpenLock(file) if sys.platform == "win32" else JournalFileSymlinkLock(file)
-    _drop_torn_line(path, lock)
-    return JournalStorage(NotedJournal(file, lock_obj=lock))
-
-
-def _drop_torn_line(path: Path, lock: JournalFileOpenLock | JournalFileSymlinkLock) -> None:
-    """Cut off a last line that a crash left unfinished; whatever is appended to one makes the file unreadable."""
-    if not path.exists() or _ends_well(path):
-        return
-    lock.acquire()
-    try:
-        if not _ends_well(path):
-            content = path.read_bytes()
-            os.truncate(path, content.rfind(b"\n") + 1)
-    finally:
-        lock.release()
-
-
-def _ends_well(path: Path) -> bool:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size == 0:
-            return True
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+    journal = NotedJournal(path)
+    journal.drop_torn_line()
+    return JournalStorage(journal)
 
 
 @contextmanager
@@ -106,16 +123,24 @@ def storage_errors() -> Iterator[None]:
         yield
     except OrdersearchError:
         raise
-    except (OSError, SQLAlchemyError, StorageInternalError, JSONDecodeError, AssertionError) as error:
+    except Exception as error:
         # Optuna meets an OSError in the middle of ending a trial with an AssertionError of its own.
         cause = error.__context__ if isinstance(error, AssertionError) else error
-        if not isinstance(cause, OSError | SQLAlchemyError | StorageInternalError | JSONDecodeError):
+        if cause is None or not (isinstance(cause, STORAGE_ERRORS) or is_away(cause)):
             raise
-        reason = without_password(f"{type(cause).__name__}: {cause}".splitlines()[0])[:300]
         raise StorageError(
-            f"The study's storage failed ({reason}). What was finished before is kept; the same command goes on when "
-            f"the storage is well again."
+            f"The study's storage failed ({_told(cause)}). What was finished before is kept; the same command goes on "
+            f"when the storage is well again."
         ) from error
+
+
+def _told(error: BaseException) -> str:
+    """A storage's error in one line, without passwords."""
+    # Optuna's own says that something failed in the database, and the one behind it says what.
+    told = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+    details = getattr(told, "details", None)
+    text = str(details()) if callable(details) else str(told)
+    return without_password(f"{type(told).__name__.lstrip('_')}: {text}".splitlines()[0])[:300]
 
 
 @contextmanager
