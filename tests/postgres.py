@@ -6,6 +6,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,14 @@ class Postgres:
     def __init__(self, folder: Path) -> None:
         # It asks for a folder of the user's session, and warns where there is none.
         os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
-        import pgserver
-
-        self._server: Any = pgserver.get_server(folder, cleanup_mode=None)
+        self._pgserver: Any = import_module("pgserver")
+        self._server: Any = self._pgserver.get_server(folder, cleanup_mode=None)
         self.url: str = self._server.get_uri()
 
     def stop(self) -> None:
         """Stop the server, as for a restart: who is connected is cut off."""
-        from pgserver import pg_ctl
-
         arguments = ["-w", "-m", "fast", "stop"]
-        pg_ctl(arguments, pgdata=self._server.pgdata, user=self._server.system_user)
+        self._pgserver.pg_ctl(arguments, pgdata=self._server.pgdata, user=self._server.system_user)
 
     def start(self) -> None:
         """Start the server once more."""

@@ -86,7 +86,9 @@ def test_every_spec_and_figure_survives(
 
 def test_value_that_is_no_number_survives(tmp_path: Path) -> None:
     write_blocks(tmp_path / "any.yaml", replace(FILE, ranking=(replace(FIRST, value=math.nan),)))
-    assert math.isnan(read_blocks(tmp_path / "any.yaml").ranking[0].value)
+    value = read_blocks(tmp_path / "any.yaml").ranking[0].value
+    assert value is not None
+    assert math.isnan(value)
 
 
 def test_blocks_by_rank() -> None:
@@ -116,6 +118,15 @@ def test_notation_may_be_written_by_hand(path: Path) -> None:
     file = read_blocks(path)
     assert (file.dims, file.verdict, file.ranking[0].learning_rate) == (2, "", 0.001)
     assert file.blocks() == {"conv": parse("conv > batch_norm")}
+
+
+def test_figures_of_blocks_that_nobody_trained_may_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "few.yaml").write_text("{schema: 1, ranking: [{blocks: {conv: {notation: conv}}}]}")
+    place = read_blocks(tmp_path / "few.yaml").ranking[0]
+    assert place == RankedBlocks({"conv": parse("conv")})
+    assert (place.value, place.n_runs, place.trials, place.learning_rate) == (None, 0, (), None)
+    write_blocks(tmp_path / "again.yaml", BlocksFile((place,), 2))
+    assert read_blocks(tmp_path / "again.yaml").ranking == (place,)
 
 
 def changed(*keys: str | int, to: object) -> Callable[[dict[str, Any]], None]:
@@ -149,6 +160,12 @@ BROKEN = [
         "ranking[1].n_runs: got nan, but an integer of at least 0 stands here.",
     ),
     (changed("ranking", 1, "n_runs", to=-1), "ranking[1].n_runs: got -1, but an integer of at least 0 stands here."),
+    (
+        changed("ranking", 1, "rank", to="best"),
+        "ranking[1].rank: got 'best', but an integer of at least 0 stands here.",
+    ),
+    (changed("ranking", 1, "name", to=3), "ranking[1].name: got 3, but text stands here."),
+    (changed("verdict", to=["it"]), "verdict: got ['it'], but text stands here."),
     (changed("ranking", 1, "learning_rate", to=None), "ranking[1].learning_rate: got None, but a number stands here."),
     (
         changed("ranking", 0, "metrics", "val/loss", to=True),

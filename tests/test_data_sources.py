@@ -212,7 +212,7 @@ def test_a_plugin_adds_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(DATASETS, "_loaded", {})
     dataset = load_dataset("few_pets")
     assert (dataset.name, dataset.class_names) == ("few_pets", ("cat", "dog"))
-    assert ("few_pets", "from a plugin") in source_kinds()
+    assert ("few_pets", "from the plugin pets 1.0") in source_kinds()
     with pytest.raises(PluginError, match=r"The data set 'no_pets' comes from the plugin pets 1\.0"):
         load_dataset("no_pets")
     del sys.modules["pets_plugin"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ def test_an_example_runs_and_prints(example: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_examples_are_short() -> None:
+def test_examples_are_short_and_say_what_they_show() -> None:
     assert EXAMPLES
-    assert all(len(path.read_text().splitlines()) <= 60 for path in EXAMPLES)
+    sources = [path.read_text() for path in EXAMPLES]
+    assert all(len(source.splitlines()) <= 60 for source in sources)
+    assert all((ast.get_docstring(ast.parse(source)) or "").splitlines() for source in sources)

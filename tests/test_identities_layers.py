@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import cast
 from zlib import crc32
 
@@ -19,10 +18,11 @@ from ordersearch.block import build_block
 from ordersearch.errors import ShapeError
 from ordersearch.identities import bias_is_redundant, canonical, cheapest, commute
 from ordersearch.ops import OpSpec, Role, Trait, op_kind, op_names
-from ordersearch.ops.op_spec import OPS
 from ordersearch.ops.table import BUILTIN_OPS
 from ordersearch.spec import BlockSpec
-from tests.real_layers import bias_contradictions, swap_contradictions, variants
+from ordersearch.testing.swaps import bias_contradictions, swap_contradictions
+from ordersearch.testing.variants import partners
+from tests.plugged import Install
 from tests.strategies import block_specs, equivalent_pairs
 
 parse = BlockSpec.parse
@@ -63,7 +63,7 @@ def test_redundant_biases_are_what_layers_do(dims: int) -> None:
 
 def test_every_row_is_held_against_its_layers() -> None:
     rows = {name for name in op_names() if op_kind(name).role is not Role.MERGE}
-    assert {op.name for dims in (0, 2) for op in variants(dims)} == rows
+    assert {op.name for dims in (0, 2) for op in partners(dims)} == rows
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ class ChannelNoise(torch.nn.Module):
         return x * (1 + torch.randn(x.shape[:2] + (1,) * (x.ndim - 2), dtype=x.dtype)) if self.training else x
 
 def row(name, role, *traits):
-    call = Call("plugged_layers." + name)
+    call = Call(f"{__name__}.{name}")
     return OpKind(name.lower(), role, "for a test", call, call, traits=frozenset(traits))
 
 TIMES = row("Times", Role.ACTIVATION, Trait.LINEAR, Trait.HOMOGENEOUS)
@@ -143,20 +143,8 @@ NOISE = row("ChannelNoise", Role.DROPOUT, Trait.SCALING, Trait.PER_CHANNEL)
 """
 
 
-def plug_in(monkeypatch: pytest.MonkeyPatch, folder: Path, **rows: str) -> None:
-    """Installs a package whose entry points name these rows."""
-    info = folder / "plugged_layers-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged-layers\nVersion: 1.0\n")
-    lines = [f"{name} = plugged_layers:{row}\n" for name, row in rows.items()]
-    (info / "entry_points.txt").write_text("[ordersearch.ops]\n" + "".join(lines))
-    (folder / "plugged_layers.py").write_text(PLUGIN)
-    monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setattr(OPS, "_loaded", dict(OPS._loaded))
-
-
-def test_rows_of_plugins_swap_by_their_traits(plant: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    plug_in(plant, tmp_path, times="TIMES", channelnoise="NOISE")
+def test_rows_of_plugins_swap_by_their_traits(install: Install) -> None:
+    install(PLUGIN, times="TIMES", channelnoise="NOISE")
     times, noise = OpSpec("times"), OpSpec("channelnoise")
     assert commute(times, OpSpec("avg_pool"))
     assert commute(times, noise)
@@ -164,13 +152,13 @@ def test_rows_of_plugins_swap_by_their_traits(plant: pytest.MonkeyPatch, tmp_pat
     assert not commute(times, OpSpec("max_pool"))
     assert not commute(noise, OpSpec("max_pool"))
     assert not commute(noise, OpSpec("relu"))
-    assert {"times", "channelnoise"} <= {op.name for op in variants(2)}
+    assert {"times", "channelnoise"} <= {op.name for op in partners(2)}
     assert contradictions_about("times") == ""
     assert contradictions_about("channelnoise") == ""
 
 
-def test_false_traits_of_plugins_are_caught(plant: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    plug_in(plant, tmp_path, sine="SINE")
+def test_false_traits_of_plugins_are_caught(install: Install) -> None:
+    install(PLUGIN, sine="SINE")
     assert "sine > max_pool commutes, says the code, but the layers differ" in contradictions_about("sine")
 
 

@@ -108,8 +108,9 @@ def test_a_broken_plugin_does_not_hide_the_others(kind: str, tmp_path: Path, mon
     rows = listed(kind)
     assert len(rows) > 2
     (broken,) = [found for found in rows if found["name"] == "broken"]
-    told = "from a plugin" if kind == "datasets" else "comes from the plugin broken 1.0"
+    told = "from the plugin broken 1.0"
     assert told in broken["summary"]
+    assert broken["package"] == "broken 1.0"
     assert json.loads(json.dumps(rows)) == rows
     assert told in " ".join(text(kind, *rows).split())
 

@@ -12,28 +12,12 @@ from hypothesis import given
 
 from ordersearch.errors import SpecError, UnknownNameError
 from ordersearch.ops import OpKind, OpSpec, Role, Trait, fold, op_kind, op_names
+from ordersearch.ops.plugins import FITTING, FROM_PLACE
 from ordersearch.ops.table import BUILTIN_OPS
 from tests.strategies import op_specs
 
 ROWS = list(BUILTIN_OPS.values())
 PARAMS = [(row, param) for row in ROWS for param in row.params]
-FITTING = {
-    Trait.MONOTONE: {Role.ACTIVATION},
-    Trait.HOMOGENEOUS: {Role.ACTIVATION},
-    Trait.LINEAR: {Role.ACTIVATION},
-    Trait.SELF_NORMALISING: {Role.ACTIVATION, Role.DROPOUT},
-    Trait.SCALING: {Role.DROPOUT},
-    Trait.AFFINE: {Role.DROPOUT},
-    Trait.INCREASING: {Role.DROPOUT},
-    Trait.PER_CHANNEL: {Role.DROPOUT},
-    Trait.TAKES_MAX: {Role.POOL},
-    Trait.TAKES_MEAN: {Role.POOL},
-    Trait.KEEPS_CONSTANTS: {Role.POOL},
-    Trait.CENTRES_CHANNELS: {Role.NORM},
-    Trait.BATCH_STATISTICS: {Role.NORM},
-    Trait.POINTWISE: {Role.WEIGHT},
-}
-FROM_PLACE = {"in_channels", "out_channels", "channels", "stride", "bias", "padding", "n_groups"}
 TARGETS = sorted(
     {
         (call.target.format(dims=dims), tuple(call.arguments))
@@ -101,7 +85,7 @@ def test_default_is_accepted_and_nonsense_is_not(row: OpKind, param: Any) -> Non
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_calls_take_what_the_op_and_its_place_give(row: OpKind) -> None:
-    given_names = {param.name for param in row.params} | FROM_PLACE
+    given_names = {param.name for param in row.params} | FROM_PLACE | {"n_groups"}
     for call in (row.on_maps, row.on_features):
         values = map(str, (call.arguments if call else {}).values())
         taken = {value[1:] for value in values if value.startswith("$")}

@@ -1,65 +1,20 @@
 from __future__ import annotations
 
-import itertools
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ordersearch.errors import PluginError, UnknownNameError
-from ordersearch.ops import OpKind, OpSpec, Role, op_kind, op_names, op_spec
-from ordersearch.ops.table import BUILTIN_OPS
 from ordersearch.registry import Registry
-from ordersearch.spec import BlockSpec
+from tests.plugged import Install
 
 GROUP = "ordersearch.ops"
-SQUARE = """
-from ordersearch.ops import Call, OpKind, Role
-CALL = Call("plugin_layers.Square")
-SQUARE = OpKind("square", Role.ACTIVATION, "x times x", CALL, CALL)
-NO_OP = "square"
-"""
-
-Install = Callable[..., str]
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Lays an installed package out, as pip would: one module, and a dist-info folder with its entry points."""
-    numbers, modules = itertools.count(1), []
-
-    def installed(source: str, /, *, package: str = "", version: str = "1.0", group: str = GROUP, **ops: str) -> str:
-        module = f"plugin_{tmp_path.name.replace('-', '_')}_{next(numbers)}"
-        folder = tmp_path / module
-        metadata = folder / f"{module}-{version}.dist-info"
-        metadata.mkdir(parents=True)
-        (folder / f"{module}.py").write_text(source)
-        name = package or module
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        lines = [f"{op} = {module}:{attribute}" for op, attribute in ops.items()]
-        (metadata / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines, ""]))
-        monkeypatch.syspath_prepend(folder)
-        modules.append(module)
-        return module
-
-    yield installed
-    for module in modules:
-        sys.modules.pop(module, None)
 
 
 @pytest.fixture
 def registry() -> Registry[object]:
     return Registry("op", GROUP, {"relu": 1, "tanh": "math:tanh"})
-
-
-@pytest.fixture
-def _fresh_ops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The op table as a new process has it, and no trace of this test's plugins behind it."""
-    monkeypatch.setattr(op_spec, "OPS", Registry("op", GROUP, BUILTIN_OPS))
-    op_kind.cache_clear()
-    yield
-    op_kind.cache_clear()
 
 
 def test_builtins_come_as_they_are_or_are_imported_when_asked_for(registry: Registry[object]) -> None:
@@ -132,34 +87,51 @@ def test_plugin_cannot_replace_a_builtin(install: Install, registry: Registry[ob
     assert module not in sys.modules
 
 
-@pytest.mark.usefixtures("_fresh_ops")
-def test_op_of_a_plugin_is_an_op_like_any_other(install: Install) -> None:
-    install(SQUARE, square="SQUARE")
-    assert op_names() == (*BUILTIN_OPS, "square")
-    spec = BlockSpec.parse("conv > batch_norm > square > max_pool")
-    assert spec.ops[2].role is Role.ACTIVATION
-    assert BlockSpec.parse(str(spec)) == spec
+def test_a_builtin_that_plugins_claim_is_told_of(install: Install, registry: Registry[object]) -> None:
+    module = install("", package="bold-ops", version="3.1", relu="VALUE", cube="VALUE")
+    assert registry.refused() == {
+        "relu": f"The op 'relu' of the plugin bold-ops 3.1 ({module}:VALUE) is not used: a plugin cannot replace a "
+        "built-in. Give it another name there, or remove that package."
+    }
+    assert registry.plugin_names() == ("cube",)
+    assert (registry.package("cube"), registry.package("tanh")) == ("bold-ops 3.1", "")
 
 
-@pytest.mark.usefixtures("_fresh_ops")
-def test_builtin_ops_and_their_aliases_stay_what_they_are(install: Install) -> None:
-    install(SQUARE, relu="SQUARE", bn="SQUARE", nothing="NO_OP")
-    assert op_kind("relu") is BUILTIN_OPS["relu"]
-    assert op_kind("bn") is BUILTIN_OPS["batch_norm"]
+def test_two_plugins_of_one_name_are_told_and_neither_is_taken(install: Install, registry: Registry[object]) -> None:
+    modules = [install("VALUE = 42", package=f"ops-{n}", version=f"{n}.0", square="VALUE") for n in (1, 2)]
+    both = rf"ops-1 1\.0 \({modules[0]}:VALUE\) and ops-2 2\.0 \({modules[1]}:VALUE\)"
+    with pytest.raises(PluginError, match=rf"^The op 'square' comes from the plugins {both}, so it is not told which"):
+        registry["square"]
+    assert registry.names() == ("relu", "tanh", "square")
+    assert registry.package("square") == "ops-1 1.0 and ops-2 2.0"
+    assert not set(modules) & set(sys.modules)
 
 
-@pytest.mark.usefixtures("_fresh_ops")
-def test_plugin_that_is_no_op_says_so(install: Install) -> None:
-    install(SQUARE, nothing="NO_OP")
-    with pytest.raises(PluginError, match=r"^The op 'nothing' of a plugin is 'str', but an op is an OpKind\.$"):
-        BlockSpec.parse("conv > nothing")
-    assert OpSpec("relu").kind is BUILTIN_OPS["relu"]
+@pytest.mark.parametrize("name", ["Square", "my-op", "2x", "a.b"])
+def test_a_name_that_cannot_be_written_everywhere_is_told(
+    install: Install, registry: Registry[object], name: str
+) -> None:
+    install("VALUE = 42", package="odd-ops", **{name: "VALUE"})
+    with pytest.raises(
+        PluginError, match=rf"{name}.* odd-ops 1\.0 .* small letters, digits and _.*Rename its entry poi"
+    ):
+        registry[name]
 
 
-@pytest.mark.usefixtures("_fresh_ops")
-def test_broken_op_leaves_other_blocks_alone(install: Install) -> None:
-    install("import a_module_that_is_not_there", package="broken-ops", square="SQUARE")
-    assert isinstance(op_kind("gelu"), OpKind)
-    assert str(BlockSpec.parse("conv > relu")) == "conv > relu"
-    with pytest.raises(PluginError, match=r"'square' comes from the plugin broken-ops 1\.0"):
-        BlockSpec.parse("conv > square")
+def test_a_plugin_that_exits_when_it_is_imported_is_one_that_is_broken(
+    install: Install, registry: Registry[object]
+) -> None:
+    install("import sys; sys.exit(3)", package="rude-ops", square="VALUE")
+    with pytest.raises(PluginError, match=r"rude-ops 1\.0 .* cannot be imported: SystemExit: 3"):
+        registry["square"]
+
+
+def test_what_is_wrong_with_a_plugin_is_told_with_its_package(install: Install) -> None:
+    install("VALUE = 42\nWORD = ''", package="odd-ops", square="VALUE", cube="WORD")
+    faults = Registry[int]("op", GROUP, {}, fault=lambda name, found: f"{name} is {found}" if found < 50 else "")
+    with pytest.raises(
+        PluginError, match=r"^The op 'square' comes from the plugin odd-ops 1\.0 .*, but square is 42\. R"
+    ):
+        faults["square"]
+    with pytest.raises(PluginError, match=r"odd-ops 1\.0 .* cannot be read: TypeError: '<' not supported"):
+        faults["cube"]

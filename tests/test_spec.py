@@ -147,6 +147,48 @@ def test_orders_of_the_threads_are_read(pasted: str, meant: str) -> None:
     assert str(parse(pasted)) == meant
 
 
+# What PyTorch prints of modules; a padding of 0 is not printed.
+PRINTED = {
+    """Sequential(
+      (0): Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+      (1): BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+      (2): ReLU(inplace=True)
+      (3): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+      (4): Dropout(p=0.1, inplace=False)
+    )""": "conv(bias=false) > batch_norm > relu > max_pool > dropout(p=0.1)",
+    """DoubleConv(
+      (block): Sequential(
+        (conv): Conv1d(3, 8, kernel_size=(5,), stride=(1,), padding=(2,))
+        (norm-1): BatchNorm1d(8, eps=0.001, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+        (acts): ModuleList(
+          (0-1): 2 x LeakyReLU(negative_slope=0.2, inplace=True)
+        )
+        (pools): Sequential(
+          (0-1): 2 x AvgPool1d(kernel_size=(2,), stride=(2,), padding=(0,))
+        )
+        (none): Sequential()
+      )
+      (last): Identity()
+    )""": "conv(kernel=5) > batch_norm(eps=0.001) > leaky_relu(negative_slope=0.2) > leaky_relu(negative_slope=0.2) > "
+    "avg_pool > avg_pool",
+    "(0): Conv3d(3, 8, kernel_size=(3, 3, 3), stride=(1, 1, 1)) (1): PReLU(num_parameters=1) (act): Softplus(beta=1.0, "
+    "threshold=20.0) (2): GroupNorm(4, 8, eps=1e-05, affine=True)": (
+        "conv(padding=0) > prelu > softplus > group_norm(groups=4)"
+    ),
+    "Sequential(\n(0): Linear(in_features=5, out_features=8, bias=True)\n(1): LayerNorm((8,), eps=1e-05, "
+    "elementwise_affine=True)\n(2): GELU(approximate='none')\n)": "linear > layer_norm > gelu",
+    "(conv): Conv2d(3, 8, kernel_size=(1, 1), stride=(1, 1))\n(shortcut): Sequential(\n(0): Conv2d(3, 8, 1)\n)": (
+        "conv(kernel=1) > add"
+    ),
+}
+
+
+@pytest.mark.parametrize(("printed", "meant"), PRINTED.items(), ids=[text[:20] for text in PRINTED])
+def test_printed_modules_are_read(printed: str, meant: str) -> None:
+    assert str(parse(printed)) == meant
+    assert str(parse(printed.replace("\n", " "))) == meant
+
+
 BROKEN = {
     "": r"^Block '' is empty\. Write for example 'conv > batch_norm > relu",
     " > > ": r" is empty\. Write for example",
@@ -175,6 +217,12 @@ BROKEN = {
     "relu > add > conv": r"op 2 \(add\) joins the shortcut to a branch without a weight",
     "conv > add > add": r"op 3 \(add\) joins",
     "Sequential(" * 100 + "conv" + ")" * 100: r"is nested more than 20 deep",
+    "Sequential((0): Conv2d(3, 8, kernel_size=(3, 3), stride=(2, 2)))": r"op 1: conv\(stride=2\): a spec holds no",
+    "(0): Conv2d(3, 8, 3) (1): MaxPool2d(2, ceil_mode=True)": r"op 2: Op 'max_pool' has no parameter 'ceil_mode'",
+    "(0): Conv2d(3, 8, 3) (1): LayerNorm((8,), bias=False)": r"op 2: Op 'layer_norm' has no parameter 'bias'",
+    "(0): Conv2d(3, 8, 3, padding_mode=reflect)": r"op 1: Op 'conv' has no parameter 'padding_mode'",
+    "Net((0-1): 2 x Sequential((0): Conv2d(3, 3, 3)))": r"op 1: got '2 x Sequential.*', but an op is written as name",
+    "Net(" + "(0): Sequential(" * 30 + "(0): ReLU()" + ")" * 31: r"is nested more than 20 deep",
     "conv" + " > relu" * MAX_OPS: rf"has {MAX_OPS + 1} ops, but a block has at most {MAX_OPS}\.$",
     "conv" + " " * MAX_LENGTH: rf"^Block 'conv .*' has {MAX_LENGTH + 4} characters, but the notation takes at most",
 }
@@ -193,6 +241,7 @@ def test_errors_name_the_op_and_the_condition(text: str, message: str) -> None:
         ("conv > rleu", r"^No op is named 'rleu'\. Did you mean 'relu'\? Known: add, alpha_dropout, "),
         ("conv > BatchNormm2d", r"Did you mean 'batch_norm'\?"),
         ("model.add(layers.Flatten())\nmodel.add(layers.Dense(128))", r"^No op is named 'layers\.Flatten'\. Known"),
+        ("Sequential((0): Conv2d(3, 8, 3) (1): Flatten(start_dim=1, end_dim=-1))", r"^No op is named 'Flatten'\."),
         ("Dense(10, activation='softmax')", r"^No op is named 'softmax'"),
     ],
 )
@@ -209,7 +258,20 @@ def test_what_is_no_text_says_so(value: object) -> None:
 
 PASTED = st.lists(
     st.sampled_from(
-        [*"()[]{}<>=-|;:,.'\"#_ \n09", "conv", "relu", "dropout", "nn.", "Sequential(", "model.add(", "p=", "→"]
+        [
+            *"()[]{}<>=-|;:,.'\"#_ \n09",
+            "conv",
+            "relu",
+            "dropout",
+            "nn.",
+            "Sequential(",
+            "model.add(",
+            "p=",
+            "→",
+            "(0): ",
+            "A((b): ",
+            "2 x ",
+        ]
     ),
     max_size=30,
 ).map("".join)
@@ -221,6 +283,8 @@ PASTED = st.lists(
 @example("-" * 9_999)
 @example("model.add(" * 900)
 @example("Sequential(" * 800 + "conv" + ")" * 800)
+@example("A((a): " * 900 + ")" * 900)
+@example("(0-9): 99 x " * 800)
 @example("a.b.c(" * 900 + ")" * 900)
 @example("conv(kernel=(" + "1," * 4_000 + "))")
 def test_garbage_gives_a_spec_or_our_error(text: str) -> None:

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from ordersearch.calls import LayerCall, Segment, check_fits, plan_block
-from ordersearch.errors import SpecError
+from ordersearch.errors import PluginError, SpecError
 from ordersearch.ops import OpSpec, Role
+from ordersearch.ops.op_spec import op_package
 from ordersearch.spec import BlockSpec
+from ordersearch.user_code import told
 
 
 class Residual(nn.Module):
@@ -35,12 +37,13 @@ class Block(nn.Sequential):
 
     Attributes:
         spec: The block as built, ops that the place leaves out left out.
+        segments: Its layers, as planned.
     """
 
     def __init__(self, spec: BlockSpec, segments: Sequence[Segment]) -> None:
         super().__init__(_block_layers(segments))
         self.spec = spec
-        self._segments = tuple(segments)
+        self.segments = tuple(segments)
 
     def output_sizes(self, sizes: Sequence[int]) -> tuple[int, ...]:
         """The spatial sizes that the block makes of ``sizes``.
@@ -48,7 +51,7 @@ class Block(nn.Sequential):
         Raises:
             ShapeError: The block shrinks them to nothing; the message names the op.
         """
-        return check_fits(self.spec, sizes, self._segments)
+        return check_fits(self.spec, sizes, self.segments)
 
 
 def build_block(
@@ -79,6 +82,7 @@ def build_block(
 
     Raises:
         SpecError: The place does not suit the block.
+        PluginError: The layer of a plugin's op cannot be made.
 
     Example:
         >>> block = build_block(BlockSpec.parse("conv > batch_norm > relu"), 3, 8)
@@ -181,4 +185,13 @@ def _layers(calls: Sequence[LayerCall]) -> OrderedDict[str, nn.Module]:
 
 def _layer(call: LayerCall) -> nn.Module:
     module, _, name = call.target.rpartition(".")
-    return cast(nn.Module, getattr(import_module(module), name)(**call.arguments))
+    try:
+        return cast(nn.Module, getattr(import_module(module), name)(**call.arguments))
+    except Exception as cause:
+        package = op_package(call.op.name)
+        if not package:
+            raise
+        raise PluginError(
+            f"The op {call.op.name!r} comes from the plugin {package}, whose layer {call.target} cannot be made: "
+            f"{told(cause)}. Repair or remove that package."
+        ) from cause

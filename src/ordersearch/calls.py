@@ -143,7 +143,7 @@ def _check_call(op: OpSpec, place: _Place) -> None:
             f"'{op}': got {place.in_channels} channels in and {place.out_channels} out, but groups divides both. "
             f"Choose other widths or groups."
         )
-    if op.role is Role.POOL and int(op.params.get("padding") or 0) > int(op["kernel"] or 1) // 2:
+    if op.role is Role.POOL and int(op.params.get("padding") or 0) > int(op.params.get("kernel") or 1) // 2:
         raise SpecError(f"'{op}': padding is at most half the kernel.")
 
 
@@ -206,10 +206,10 @@ def check_fits(spec: BlockSpec, sizes: Sequence[int], segments: Sequence[Segment
 
 def _after(layer: LayerCall, sizes: tuple[int, ...], spec: BlockSpec, given: tuple[int, ...]) -> tuple[int, ...]:
     op, arguments = layer.op, layer.arguments
-    if "kernel" not in op.params or arguments["padding"] == "same":
+    if "kernel" not in op.params or arguments.get("padding") == "same":
         return sizes
     window = int(arguments.get("dilation") or 1) * (int(op["kernel"] or 1) - 1) + 1
-    stride, padding = int(arguments.get("stride") or window), int(arguments["padding"] or 0)
+    stride, padding = int(arguments.get("stride") or window), int(arguments.get("padding") or 0)
     if any(size + 2 * padding < window for size in sizes):
         raise ShapeError(
             f"Block '{spec}' does not fit {_with_article(_by(given))} input: op {layer.number} ({op.name}) would get "

@@ -91,8 +91,13 @@ def read_yaml(path: Path, error: type[OrdersearchError]) -> Any:
 
 def write_yaml(path: Path, values: Any) -> None:
     """Write plain values as YAML, keys in the order given, in one step: the file is whole or not there."""
-    text = yaml.dump(values, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=120)
-    write_whole(path, text)
+    write_whole(path, yaml_text(values))
+
+
+def yaml_text(values: Any) -> str:
+    """Plain values as YAML, keys in the order given."""
+    text: str = yaml.dump(values, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=120)
+    return text
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -64,6 +64,12 @@ class Attribute(StrEnum):
     SAMPLES_PER_SECOND = "ordersearch:samples_per_second"
     EPOCHS_TO_TARGET = "ordersearch:epochs_to_target"
     """Epochs until the validation loss was half of what guessing gives; absent where it never was."""
+    ATTACHED = "ordersearch:attached:"
+    """Followed by a prefix: the search space that goes by it in a study which ordersearch did not make."""
+    OWN = "ordersearch:own"
+    """What a setting is besides its blocks and nuisance parameters: the parameters of a user's own objective."""
+    ORIGIN = "ordersearch:origin"
+    """Of a trial that was copied from another study: that study, the trial's number there and when it began."""
     METRIC = "ordersearch:metric:"
     """Followed by the metric's key; one attribute a metric, so that the dashboard can plot it."""
 
@@ -104,7 +110,7 @@ class Run:
         batch_size: Samples a step, where the space chooses it, else None.
         seed: Of initial weights, batch order and noise.
         split: Which division of the data into training and validation.
-        value: The study's metric after the last epoch; None unless complete.
+        value: The study's metric after the last epoch; None unless complete, and in a study of several objectives.
         metrics: All metrics after the last epoch, and ``test/...`` and ``repaired/...`` where they were measured.
         n_epochs: Epochs trained.
         seconds: Time that the training took.
@@ -167,9 +173,19 @@ def _class_of(texts: tuple[tuple[str, str], ...]) -> str:
     return class_name({role: BlockSpec.parse(text) for role, text in texts})
 
 
-def setting_digest(canonical_blocks: Mapping[str, str], learning_rate: float, batch_size: int | None = None) -> str:
-    """The first 12 hexadecimal digits that name a setting: canonical blocks with their rates, nuisance parameters."""
-    chosen = [learning_rate] if batch_size is None else [learning_rate, batch_size]
+def setting_digest(
+    canonical_blocks: Mapping[str, str],
+    learning_rate: float,
+    batch_size: int | None = None,
+    own: Mapping[str, Any] | None = None,
+) -> str:
+    """The first 12 hexadecimal digits that name a setting: canonical blocks with their rates, nuisance parameters.
+
+    In an objective of the user's own, its parameters belong to the setting, too.
+    """
+    chosen: list[Any] = [learning_rate] if batch_size is None else [learning_rate, batch_size]
+    if own:
+        chosen.append(sorted(own.items()))
     text = json.dumps([sorted(canonical_blocks.items()), *chosen])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -247,7 +263,7 @@ def run_of(trial: FrozenTrial) -> Run:
         batch_size=kept.get(Attribute.BATCH_SIZE),
         seed=kept.get(Attribute.SEED, 0),
         split=kept.get(Attribute.SPLIT, 0),
-        value=trial.value if _state(trial) is State.COMPLETE else None,
+        value=trial.value if _state(trial) is State.COMPLETE and len(trial.values) == 1 else None,
         metrics={k.removeprefix(Attribute.METRIC): v for k, v in kept.items() if k.startswith(Attribute.METRIC)},
         n_epochs=kept.get(Attribute.EPOCHS, 0),
         seconds=kept.get(Attribute.SECONDS, 0.0),

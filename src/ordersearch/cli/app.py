@@ -174,6 +174,18 @@ def dashboard(
     raise typer.Exit(run_dashboard(run, storage, host, port))
 
 
+@app.command()
+def serve(
+    storage: Annotated[str, typer.Option(help="The database's URL.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 13000,
+) -> None:
+    """Serve a database by Optuna's gRPC proxy, for workers with --storage grpc://HOST:PORT."""
+    from ordersearch.cli.serve_command import run_serve
+
+    raise typer.Exit(run_serve(storage, host, port))
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -208,6 +220,66 @@ def classes(
 
     counted = class_counts(SearchSpace.load(space))
     _print(counted if as_json else class_lines(counted))
+
+
+@app.command()
+def export(
+    source: Annotated[
+        str, typer.Argument(help="A run's folder or name, a blocks file, or a block: 'conv > batch_norm > relu'.")
+    ],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="torch, keras, monai, mmcv, fastai, timm, torchvision, nnunet, pytorch-3dunet, yaml or json."
+        ),
+    ],
+    out: Annotated[str, typer.Option("--out", "-o", help="The file. [default: it is printed]")] = "",
+    rank: Annotated[int, typer.Option(min=1, help="Which of the run's blocks, best first.")] = 1,
+    role: Annotated[str, typer.Option(help="Of several blocks, this one alone: conv, dense, ...")] = "",
+    dims: Annotated[
+        int | None,
+        typer.Option(min=1, max=3, help="Dimensions of the maps. [default: the run's, or 2]", show_default=False),
+    ] = None,
+    equivalent: Annotated[
+        bool, typer.Option("--equivalent", help="Write another order of the same network where only that can be.")
+    ] = False,
+) -> None:
+    """Write the blocks of a run as PyTorch or Keras source, or in the terms of a library."""
+    given = dict(locals())
+    from ordersearch.cli.export_command import ExportOptions, run_export
+
+    raise typer.Exit(run_export(ExportOptions(**given)))
+
+
+@app.command()
+def validate(
+    file: Annotated[str, typer.Argument(help="A blocks file or a search space.")], as_json: Json = False
+) -> None:
+    """Say whether a blocks file or a search space holds, and what is wrong with it where not."""
+    from ordersearch.cli.validate_command import run_validate
+
+    raise typer.Exit(run_validate(file, as_json=as_json))
+
+
+@app.command()
+def attach(
+    storage: Annotated[str, typer.Option(help="Optuna storage URL, or the path of a journal.")],
+    study: Annotated[str, typer.Option(help="The name of your study.")],
+    space: Annotated[str, typer.Option(help="Search space: a name or a YAML file.")],
+    order: Annotated[
+        str, typer.Option("--as", help="The order that the old trials had, which --into fills in.", show_default=False)
+    ] = "",
+    into: Annotated[
+        str, typer.Option(help="Copy the trials to this new study, with their order filled in.", show_default=False)
+    ] = "",
+    prefix: Annotated[str, typer.Option(help="Put before the names of the space's parameters.")] = "",
+    references: Annotated[bool, typer.Option("--references", help="Queue the space's references.")] = False,
+) -> None:
+    """Attach a search space to an Optuna study of your own, and print the code that its objective needs."""
+    given = dict(locals())
+    from ordersearch.cli.attach_command import AttachOptions, run_attach
+
+    raise typer.Exit(run_attach(AttachOptions(**given)))
 
 
 @app.command("list")

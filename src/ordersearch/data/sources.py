@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from ordersearch.data.npy import is_npy, read_npy_pair
 from ordersearch.data.npz import KEYS, read_npz
 from ordersearch.data.svhn import is_svhn_folder, read_svhn_folder
 from ordersearch.data.tables import SUFFIXES, is_table, read_table
-from ordersearch.data.user_code import ACCEPTED, read_user_code, read_value
+from ordersearch.data.user_code import ACCEPTED, read_user_code, read_value, seeded
 from ordersearch.errors import DataError, UnknownNameError, unknown_name
 from ordersearch.registry import Registry
 from ordersearch.user_code import names_user_code
@@ -100,13 +101,25 @@ def load_dataset(
     Raises:
         DataError: The path does not exist or cannot be read, or holds nothing that can be learnt from.
         UnknownNameError: ``source`` looks like a name and none such is known, or ``input`` or ``task`` is none.
-        PluginError: The data set comes from a plugin that cannot be imported.
+        PluginError: The data set comes from a plugin that cannot be imported, or from two.
     """
-    found = _read(source, target)
-    if isinstance(found, Dataset):
-        _require_as_asked(found, source, input, task)
-        return found
-    return assemble(found, input=input, task=task)
+    with _plugin_told(source):
+        found = _read(source, target)
+        if isinstance(found, Dataset):
+            _require_as_asked(found, source, input, task)
+            return found
+        return assemble(found, input=input, task=task)
+
+
+@contextmanager
+def _plugin_told(source: str | os.PathLike[str]) -> Iterator[None]:
+    """Say of what goes wrong in the data set of a plugin whose it is."""
+    try:
+        yield
+    except DataError as cause:
+        if not isinstance(source, str) or source not in DATASETS.plugin_names():
+            raise
+        raise DataError(f"{cause} It comes from the plugin {DATASETS.package(source)}.") from cause
 
 
 def dataset_from_arrays(
@@ -164,7 +177,7 @@ def source_kinds() -> tuple[tuple[str, str], ...]:
     """
     embedded = ((name, _EMBEDDED.get(name, "of scikit-learn")) for name in EMBEDDED)
     downloads = ((name, row.summary) for name, row in DOWNLOADS.items())
-    plugins = ((name, "from a plugin") for name in DATASETS.names() if name not in DATASETS.builtin_names())
+    plugins = ((name, f"from the plugin {DATASETS.package(name)}") for name in DATASETS.plugin_names())
     paths = (("PATH", f"{reader.kind}: {reader.what}") for reader in READERS)
     return (
         *embedded,
@@ -220,11 +233,11 @@ def _path(source: str | os.PathLike[str]) -> Path:
 
 
 def _read_name(name: str) -> SourceArrays | Dataset:
-    read = DATASETS[name]
     if name in DATASETS.builtin_names():
-        arrays: SourceArrays = read()
+        arrays: SourceArrays = DATASETS[name]()
         return arrays
-    return read_value(read, at=name)
+    with seeded():
+        return read_value(DATASETS[name], at=name)
 
 
 def _require_no_target(source: str, target: str) -> None:

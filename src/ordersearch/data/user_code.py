@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -39,7 +38,7 @@ def read_user_code(source: str) -> SourceArrays | Dataset:
         DataError: The code raises an error, or gives something else.
         UnknownNameError: There is no such module or attribute.
     """
-    with _seeded():
+    with seeded():
         return read_value(find_user_code(source, at=source, noun="attribute", error=DataError), at=source)
 
 
@@ -73,21 +72,21 @@ def read_value(value: Any, *, at: str) -> SourceArrays | Dataset:
 
 
 @contextmanager
-def _seeded() -> Iterator[None]:
+def seeded() -> Iterator[None]:
     """Seeded global generators, which are left as they were found."""
-    torch = sys.modules.get("torch")
-    states = random.getstate(), np.random.get_state(), torch and torch.get_rng_state()
+    # It takes a second, but code that were the first to import it would draw from it unseeded.
+    import torch
+
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     random.seed(_SEED)
     np.random.seed(_SEED)
-    if torch:
-        torch.manual_seed(_SEED)
+    torch.manual_seed(_SEED)
     try:
         yield
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
-        if torch:
-            torch.set_rng_state(states[2])
+        torch.set_rng_state(states[2])
 
 
 def _require_no_arguments(value: Any, at: str) -> None:

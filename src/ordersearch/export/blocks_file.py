@@ -24,20 +24,20 @@ class RankedBlocks:
 
     Attributes:
         blocks: The block of each role, as it was trained.
-        value: Mean of the study's metric over the runs.
+        value: Mean of the study's metric over the runs; None of blocks that nobody trained.
         n_runs: How many runs that is.
         trials: The numbers of their trials.
-        learning_rate: At which they were trained.
+        learning_rate: At which they were trained; None of blocks that nobody trained.
         metrics: Means of the other metrics.
         name: Of the reference that it is, if it is one.
         batch_size: Samples a step, where the space chose it.
     """
 
     blocks: Mapping[str, BlockSpec]
-    value: float
-    n_runs: int
-    trials: tuple[int, ...]
-    learning_rate: float
+    value: float | None = None
+    n_runs: int = 0
+    trials: tuple[int, ...] = ()
+    learning_rate: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     name: str = ""
     batch_size: int | None = None
@@ -80,29 +80,31 @@ class BlocksFile:
 
 def write_blocks(path: Path, file: BlocksFile) -> None:
     """Write a blocks file, whole or not at all."""
-    write_yaml(
-        path,
-        {
-            "schema": SCHEMA,
-            "verdict": file.verdict,
-            "dims": file.dims,
-            "study": dict(file.study),
-            "data": dict(file.data),
-            "counts": dict(file.counts),
-            "versions": dict(file.versions),
-            "ranking": [_entry(rank, place) for rank, place in enumerate(file.ranking, 1)],
-        },
-    )
+    write_yaml(path, blocks_content(file))
+
+
+def blocks_content(file: BlocksFile) -> dict[str, Any]:
+    """What a blocks file holds, as plain values."""
+    return {
+        "schema": SCHEMA,
+        "verdict": file.verdict,
+        "dims": file.dims,
+        "study": dict(file.study),
+        "data": dict(file.data),
+        "counts": dict(file.counts),
+        "versions": dict(file.versions),
+        "ranking": [_entry(rank, place) for rank, place in enumerate(file.ranking, 1)],
+    }
 
 
 def _entry(rank: int, place: RankedBlocks) -> dict[str, Any]:
     return {
         "rank": rank,
         **({"name": place.name} if place.name else {}),
-        "value": place.value,
+        **({"value": place.value} if place.value is not None else {}),
         "n_runs": place.n_runs,
         "trials": list(place.trials),
-        "learning_rate": place.learning_rate,
+        **({"learning_rate": place.learning_rate} if place.learning_rate is not None else {}),
         **({"batch_size": place.batch_size} if place.batch_size is not None else {}),
         "metrics": dict(place.metrics),
         "blocks": {role: to_plain(spec) for role, spec in place.blocks.items()},
@@ -145,7 +147,7 @@ def read_blocks(path: Path) -> BlocksFile:
     return BlocksFile(
         ranking=tuple(_read_entry(item, f"{path}: ranking[{i}]") for i, item in enumerate(entries)),
         dims=dims,
-        verdict=str(content.get("verdict", "")),
+        verdict=_text(content, "verdict", f"{path}: "),
         **{key: _mapping(content.get(key, {}), f"{path}: {key}") for key in ("study", "data", "counts", "versions")},
     )
 
@@ -159,16 +161,17 @@ def _read_entry(value: Any, where: str) -> RankedBlocks:
     trials = entry.get("trials", [])
     if not isinstance(trials, list) or not all(type(trial) is int for trial in trials):
         raise BlocksFileError(f"{where}.trials: got {trials!r:.100}, but a list of trial numbers stands here.")
+    _count({"rank": 0, **entry}, "rank", where)
     return RankedBlocks(
         blocks={role: _read_block(item, f"{where}.blocks.{role}") for role, item in blocks.items()},
-        value=_number(entry, "value", where),
-        n_runs=_count(entry, "n_runs", where),
+        value=_number(entry, "value", where) if "value" in entry else None,
+        n_runs=_count({"n_runs": 0, **entry}, "n_runs", where),
         trials=tuple(trials),
-        learning_rate=_number(entry, "learning_rate", where),
+        learning_rate=_number(entry, "learning_rate", where) if "learning_rate" in entry else None,
         metrics={
             k: _number({k: v}, k, f"{where}.metrics") for k, v in _mapping(entry.get("metrics", {}), where).items()
         },
-        name=str(entry.get("name", "")),
+        name=_text(entry, "name", f"{where}."),
         batch_size=_count(entry, "batch_size", where) if "batch_size" in entry else None,
     )
 
@@ -183,6 +186,13 @@ def _read_block(value: Any, where: str) -> BlockSpec:
     if "ops" in block and block["ops"] != to_plain(spec)["ops"]:
         raise BlocksFileError(f"{where}: the notation '{spec}' and the list of ops differ. Keep the one that is meant.")
     return spec
+
+
+def _text(content: Mapping[str, Any], key: str, where: str) -> str:
+    value = content.get(key, "")
+    if not isinstance(value, str):
+        raise BlocksFileError(f"{where}{key}: got {value!r:.100}, but text stands here.")
+    return value
 
 
 def _number(entry: Mapping[str, Any], key: str, where: str) -> float:

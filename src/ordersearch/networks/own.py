@@ -47,10 +47,17 @@ class OwnBuild:
     Attributes:
         name: The network's.
         function: The user's.
+        package: The plugin's, with its version, where it comes from one.
     """
 
     name: str
     function: Callable[..., Any]
+    package: str = ""
+
+    @property
+    def at(self) -> str:
+        """What messages begin with."""
+        return f"Network {self.name!r}{f' of the plugin {self.package}' if self.package else ''}"
 
     def __call__(
         self, blocks: Mapping[str, BlockFactory], input_shape: tuple[int, ...], n_outputs: int, **options: Option
@@ -63,13 +70,13 @@ class OwnBuild:
         self._require_arguments(blocks, input_shape, n_outputs, options)
         module = call_user(
             lambda: self.function(blocks, input_shape, n_outputs, **options),
-            at=f"Network {self.name!r}",
+            at=self.at,
             error=NetworkError,
             failed="cannot be built:",
         )
         if not isinstance(module, nn.Module):
             raise NetworkError(
-                f"Network {self.name!r} returns a value of type {type(module).__name__}, but a network is an "
+                f"{self.at} returns a value of type {type(module).__name__}, but a network is an "
                 f"nn.Module. End the function with return nn.Sequential(...), say."
             )
         return module
@@ -82,7 +89,7 @@ class OwnBuild:
                 signature.bind(*given, **options)
         except TypeError as cause:
             called = ", ".join(["blocks", "input_shape", "n_outputs", *(f"{k}={v}" for k, v in options.items())])
-            raise NetworkError(f"Network {self.name!r} takes {signature}, but it is called with ({called}).") from cause
+            raise NetworkError(f"{self.at} takes {signature}, but it is called with ({called}).") from cause
 
 
 def _options(function: Callable[..., Any]) -> dict[str, Option]:

@@ -30,6 +30,7 @@ def probe(
         ShapeError: A block does not fit what reaches it, or the network not the sample.
         NetworkError: It gives something else than the task needs, or its code fails.
     """
+    at = _at(network)
     registered = set(module.modules())
     hooks = [
         block.register_forward_pre_hook(_check_sizes if block in registered else _refuse)
@@ -43,16 +44,14 @@ def probe(
         raise
     except RuntimeError as cause:
         reason = told(cause) if isinstance(network.build, OwnBuild) else str(cause).splitlines()[0]
-        raise ShapeError(f"Network {network.name!r} does not fit samples of shape {input_shape}: {reason}.") from cause
+        raise ShapeError(f"{at} does not fit samples of shape {input_shape}: {reason}.") from cause
     except Exception as cause:
-        raise NetworkError(
-            f"Network {network.name!r} fails on a sample of shape {input_shape}: {told(cause)}."
-        ) from cause
+        raise NetworkError(f"{at} fails on a sample of shape {input_shape}: {told(cause)}.") from cause
     finally:
         module.train()
         for hook in hooks:
             hook.remove()
-    _check_output(output, network, n_outputs)
+    _check_output(output, at, n_outputs)
 
 
 def _check_sizes(block: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -68,12 +67,12 @@ def _refuse(block: nn.Module, _inputs: tuple[Tensor, ...]) -> None:
     )
 
 
-def _check_output(output: object, network: Network, n_outputs: int) -> None:
+def _at(network: Network) -> str:
+    return network.build.at if isinstance(network.build, OwnBuild) else f"Network {network.name!r}"
+
+
+def _check_output(output: object, at: str, n_outputs: int) -> None:
     if not isinstance(output, Tensor):
-        raise NetworkError(
-            f"Network {network.name!r} gives a value of type {type(output).__name__}, but it gives a tensor."
-        )
+        raise NetworkError(f"{at} gives a value of type {type(output).__name__}, but it gives a tensor.")
     if tuple(output.shape) != (1, n_outputs):
-        raise NetworkError(
-            f"Network {network.name!r} gives {tuple(output.shape[1:])} values a sample, but the task needs {n_outputs}."
-        )
+        raise NetworkError(f"{at} gives {tuple(output.shape[1:])} values a sample, but the task needs {n_outputs}.")

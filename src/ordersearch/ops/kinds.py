@@ -86,6 +86,45 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class KerasCall:
+    """A call of Keras as data, which ``export`` prints.
+
+    Args:
+        target: A class, whose instance takes the values, or a function that takes them first, with ``{dims}`` for 1, 2
+            or 3: ``"keras.layers.Conv{dims}D"``, ``"keras.activations.gelu"``.
+        arguments: Keyword to value, or to the call that makes it. ``"$name"`` stands for an argument of PyTorch's call
+            in Keras' terms, or for what Keras alone asks for: ``$out_channels``, ``$fan_in``, ``$n_groups``,
+            ``$inner_axes`` (all but the samples), ``$one_per_channel`` (the shape of a mask). ``**name`` is written as
+            the call of a function that returns arguments.
+        implied: Keras' defaults, which are not written; without those that are easily mistaken for PyTorch's.
+    """
+
+    target: str
+    arguments: Mapping[str, Value | KerasCall] = field(default_factory=dict)
+    implied: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KerasOp:
+    """An op in Keras' terms.
+
+    Args:
+        on_maps: Its call on maps, channels last, or None where Keras has none.
+        on_features: Its call on plain features, or None.
+        terms: From the arguments of PyTorch's call to those that Keras takes in another sense: a momentum is the
+            complement of PyTorch's.
+        pads_lowest: Whether PyTorch's layer pads with minus infinity, not with 0.
+        refusal: From the arguments of PyTorch's call to the reason why Keras cannot do that; empty where it can.
+    """
+
+    on_maps: KerasCall | None = None
+    on_features: KerasCall | None = None
+    terms: Callable[[Mapping[str, Value]], Mapping[str, Value]] = field(default=lambda arguments: {})
+    pads_lowest: bool = False
+    refusal: Callable[[Mapping[str, Value]], str] = field(default=lambda arguments: "")
+
+
+@dataclass(frozen=True, slots=True)
 class OpKind:
     """A row of the op table.
 
@@ -106,6 +145,7 @@ class OpKind:
             do not count.
         torch_positional: The names of PyTorch's positional arguments; ``_`` for one that a spec does not hold.
         keras_positional: The same for Keras.
+        keras: The op in Keras' terms, or None where it cannot be exported there.
     """
 
     name: str
@@ -124,6 +164,7 @@ class OpKind:
     aliases: tuple[str, ...] = ()
     torch_positional: tuple[str, ...] = ()
     keras_positional: tuple[str, ...] = ()
+    keras: KerasOp | None = None
 
     def param(self, name: str) -> Param | None:
         """The parameter of this name or alias, or None."""

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from types import MappingProxyType
 
-from ordersearch.errors import PluginError, SpecError, nearest, unknown_name
+from ordersearch.errors import SpecError, UnknownNameError, nearest, unknown_name
 from ordersearch.ops.kinds import OpKind, Role, Trait, Value
+from ordersearch.ops.plugins import row_fault
 from ordersearch.ops.table import BUILTIN_OPS
 from ordersearch.registry import Registry
-
-OPS: Registry[OpKind] = Registry("op", "ordersearch.ops", BUILTIN_OPS)
 
 
 def fold(name: str) -> str:
@@ -33,9 +32,28 @@ def _builtin_aliases() -> dict[str, str]:
     return folded
 
 
+def _builtin_named(name: str) -> str | None:
+    """The built-in op of this name or alias, if there is one."""
+    aliases = _builtin_aliases()
+    return next((aliases[folded] for folded in _folds(name) if folded in aliases), None)
+
+
+def _folds(name: str) -> tuple[str, str]:
+    """A name folded, and without its dimension: nn.Dropout2d is not first of all an nn.Dropout."""
+    return fold(name), re.sub(r"[123]d$", "", fold(name))
+
+
+OPS: Registry[OpKind] = Registry("op", "ordersearch.ops", BUILTIN_OPS, builtin_of=_builtin_named, fault=row_fault)
+
+
 def op_names() -> tuple[str, ...]:
     """The names of all ops, plugins' included."""
     return OPS.names()
+
+
+def op_package(name: str) -> str:
+    """The package, with its version, that an op of this name comes from; "" for a built-in."""
+    return "" if name in BUILTIN_OPS else OPS.package(name)
 
 
 @lru_cache(maxsize=1024)
@@ -44,7 +62,7 @@ def op_kind(name: str) -> OpKind:
 
     Raises:
         UnknownNameError: No op has it; the message gives the nearest names.
-        PluginError: It comes from a plugin that cannot be imported or is no op.
+        PluginError: It comes from a plugin that cannot be imported or is no op, or from two.
 
     Example:
         >>> op_kind("BatchNormalization").name
@@ -52,17 +70,21 @@ def op_kind(name: str) -> OpKind:
     """
     if name in BUILTIN_OPS:
         return BUILTIN_OPS[name]
-    folded = fold(name)
-    # The full name goes first: nn.Dropout2d is not an nn.Dropout of two dimensions.
-    for candidate in (folded, re.sub(r"[123]d$", "", folded)):
-        if candidate in _builtin_aliases():
-            return BUILTIN_OPS[_builtin_aliases()[candidate]]
-    if name not in OPS:
+    builtin = _builtin_named(name)
+    return BUILTIN_OPS[builtin] if builtin else OPS[_plugin_named(name)]
+
+
+def _plugin_named(name: str) -> str:
+    """The plugin's op of this name, or of a name that differs in what does not count."""
+    names = OPS.plugin_names()
+    if name in names:
+        return name
+    alike = [known for known in names if fold(known) in _folds(name)]
+    if not alike:
         raise _unknown_op(name)
-    kind = OPS[name]
-    if not isinstance(kind, OpKind):
-        raise PluginError(f"The op {name!r} of a plugin is {type(kind).__name__!r}, but an op is an OpKind.")
-    return kind
+    if len(alike) > 1:
+        raise UnknownNameError(f"{name!r} may be any of the ops {', '.join(alike)}, of plugins. Write which.")
+    return alike[0]
 
 
 def _unknown_op(name: str) -> Exception:

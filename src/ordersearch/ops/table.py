@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from ordersearch.ops.bounds import (
@@ -19,6 +20,7 @@ from ordersearch.ops.bounds import (
     number,
     truth,
 )
+from ordersearch.ops.keras_ops import KERAS_OPS
 from ordersearch.ops.kinds import Call, OpKind, Param, Role, Trait, Value
 
 
@@ -214,7 +216,7 @@ ACTIVATIONS = (
     ),
     _activation("silu", "x sigmoid(x)", "SiLU", aliases=("swish",)),
     _activation("mish", "x tanh(softplus(x))", "Mish"),
-    _activation("hardswish", "x relu6(x + 3) / 6", "Hardswish"),
+    _activation("hardswish", "x relu6(x + 3) / 6", "Hardswish", aliases=("hardsilu",)),
 )
 
 SCALING, INCREASING, PER_CHANNEL = Trait.SCALING, Trait.INCREASING, Trait.PER_CHANNEL
@@ -319,5 +321,6 @@ MERGES = (
 )
 
 BUILTIN_OPS: dict[str, OpKind] = {
-    kind.name: kind for kind in (*WEIGHTS, *NORMS, *ACTIVATIONS, *DROPOUTS, *POOLS, *MERGES)
+    kind.name: replace(kind, keras=KERAS_OPS.get(kind.name))
+    for kind in (*WEIGHTS, *NORMS, *ACTIVATIONS, *DROPOUTS, *POOLS, *MERGES)
 }

@@ -10,10 +10,13 @@ from typing import Any
 from ordersearch.advice import CATALOGUE
 from ordersearch.errors import PluginError, unknown_name
 from ordersearch.ops import OpKind, Role, Value, op_kind, op_names
+from ordersearch.ops.op_spec import OPS, op_package
+from ordersearch.registry import Registry
 from ordersearch.space import SearchSpace, shipped_spaces
 
 WIDTH = 100
 _PLURALS = {"lr": "learning rates", "batch_size": "batch sizes"}
+_NO_OP: Mapping[str, Any] = {"role": "", "params": [], "aliases": [], "traits": [], "dims": []}
 Row = Mapping[str, Any]
 
 
@@ -72,34 +75,49 @@ def _reference_lines(row: Row) -> Iterator[str]:
 def _networks() -> list[dict[str, Any]]:
     # Their modules import torch, which takes seconds, so they are looked at here only.
     from ordersearch.networks import network_names
+    from ordersearch.networks.registry import NETWORKS
 
-    return [_network(name) for name in network_names()]
+    return [*map(_network, network_names()), *_refused(NETWORKS, {"roles": [], "inputs": [], "options": {}})]
 
 
 def _network(name: str) -> dict[str, Any]:
-    from ordersearch.networks import find_network
     from ordersearch.networks.network import KINDS
+    from ordersearch.networks.registry import NETWORKS
 
+    package = "" if name in NETWORKS.builtin_names() else NETWORKS.package(name)
     try:
-        network = find_network(name)
+        network = NETWORKS[name]
     except PluginError as cause:
         # A list that a broken plugin can stop would hide the others.
-        return {"name": name, "summary": str(cause), "roles": [], "inputs": [], "options": {}}
+        return {"name": name, "summary": str(cause), "package": package, "roles": [], "inputs": [], "options": {}}
     return {
         "name": name,
         "summary": network.summary,
+        "package": package,
         "roles": list(network.roles),
         "inputs": [KINDS[dims] for dims in network.dims],
         "options": {option: value for option, value in network.options.items() if option != "stem"},
     }
 
 
+def _refused(registry: Registry[Any], rest: Row) -> list[dict[str, Any]]:
+    """Rows of what plugins call by the name of a built-in, and why that is not used."""
+    told = registry.refused().items()
+    return [{"name": name, "summary": why, "package": registry.package(name), **rest} for name, why in told]
+
+
 def _network_lines(row: Row) -> Iterator[str]:
     options = " ".join(f"--{name} {value}" for name, value in row["options"].items())
     if row["inputs"]:
+        yield from _origin(row)
         yield f"blocks: {', '.join(row['roles']) or 'any'}; for {', '.join(row['inputs'])}"
     if options:
         yield f"options with their defaults: {options}"
+
+
+def _origin(row: Row) -> Iterator[str]:
+    if row["package"]:
+        yield f"from the plugin {row['package']}"
 
 
 def _spaces() -> list[dict[str, Any]]:
@@ -134,24 +152,31 @@ def _space_lines(row: Row) -> Iterator[str]:
 
 
 def _datasets() -> list[dict[str, Any]]:
-    from ordersearch.data.sources import source_kinds
+    from ordersearch.data.sources import DATASETS, source_kinds
 
-    return [{"name": name, "summary": summary} for name, summary in source_kinds()]
+    plugins = DATASETS.plugin_names()
+    rows = [
+        {"name": name, "summary": summary, "package": DATASETS.package(name) if name in plugins else ""}
+        for name, summary in source_kinds()
+    ]
+    return [*rows, *_refused(DATASETS, {})]
 
 
 def _ops() -> list[dict[str, Any]]:
-    return [_op(name) for name in op_names()]
+    return [*map(_op, op_names()), *_refused(OPS, _NO_OP)]
 
 
 def _op(name: str) -> dict[str, Any]:
+    package = op_package(name)
     try:
         kind = op_kind(name)
     except PluginError as cause:
-        return {"name": name, "role": "", "summary": str(cause), "params": [], "aliases": [], "traits": [], "dims": []}
+        return {"name": name, "summary": str(cause), "package": package, **_NO_OP}
     return {
         "name": name,
         "role": str(kind.role),
         "summary": kind.summary,
+        "package": package,
         "params": [
             {"name": param.name, "default": param.default, "holds": param.holds, "aliases": list(param.aliases)}
             for param in kind.params
@@ -176,6 +201,8 @@ def _op_heading(row: Row) -> str:
 
 def _op_lines(row: Row) -> Iterator[str]:
     yield row["summary"]
+    if row["role"]:
+        yield from _origin(row)
     params = ", ".join(f"{param['name']}={_written(param['default'])}" for param in row["params"])
     places = [*(["features"] if 0 in row["dims"] else []), *(["1-D, 2-D and 3-D maps"] if 2 in row["dims"] else [])]
     yield from (

@@ -8,9 +8,9 @@ import keyword
 import yaml
 
 from ordersearch.errors import OrdersearchError
+from ordersearch.export import export_blocks
 from ordersearch.export.blocks_file import SCHEMA
 from ordersearch.report.content import Candidate, Snippet
-from ordersearch.report.torch_source import torch_source
 from ordersearch.spec import BlockSpec
 
 
@@ -27,21 +27,18 @@ def snippets(candidate: Candidate, *, dims: int) -> tuple[Snippet, ...]:
     ]
     try:
         blocks = {role: BlockSpec.parse(text) for role, text in candidate.blocks.items()}
-        source = torch_source(blocks, dims=dims)
-    except (OrdersearchError, ImportError, AttributeError, ValueError):
+        source = export_blocks(blocks, "torch", dims=dims or 2)
+    except OrdersearchError:
         # A plugin's op, whose package may be gone.
         return tuple(found)
-    told = "The same layers without ordersearch, to paste."
-    if "Residual(" in source:
-        told += " The shortcut is written as it is where the channels change; elsewhere it is nn.Identity()."
-    return (*found, Snippet("As plain PyTorch", "python", source, told))
+    return (*found, Snippet("As plain PyTorch", "python", source, "The same layers without ordersearch, to paste."))
 
 
 def _file(candidate: Candidate, dims: int) -> str:
     entry = {
         "rank": 1,
         **({"name": candidate.name} if candidate.name else {}),
-        "value": candidate.mean if candidate.mean is not None else 0.0,
+        **({"value": candidate.mean} if candidate.mean is not None else {}),
         "n_runs": candidate.n,
         "learning_rate": candidate.learning_rate,
         **({"batch_size": candidate.batch_size} if candidate.batch_size is not None else {}),

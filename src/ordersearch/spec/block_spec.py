@@ -42,7 +42,10 @@ class BlockSpec:
 
     @classmethod
     def parse(cls, text: str) -> BlockSpec:
-        """The block that a line in the notation, or code pasted from PyTorch or Keras, describes.
+        """The block that a line in the notation, code pasted from PyTorch or Keras, or a printed module describes.
+
+        Code and printed modules are read from the first line to the last. That is the order of the attributes, which
+        need not be the one in which they are called: ``reading.from_module`` reads that from the module itself.
 
         Raises:
             SpecError: The line cannot be read, or a parameter is outside its bounds.

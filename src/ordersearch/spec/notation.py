@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ordersearch.errors import SpecError, UnknownNameError
 from ordersearch.ops import Call, OpKind, OpSpec, Role, Value, fold, op_kind
@@ -12,7 +12,7 @@ MAX_LENGTH = 10_000
 MAX_NESTING = 20
 
 # Code that was pasted as one line has but a blank between one call and the next.
-_SEPARATOR = re.compile(r"\s*(?:[-=]*>|→|⟶|⇒|➔|\||,|;|\n|-|\u2013)\s*|(?<=\))\s+(?=[A-Za-z_])")
+_SEPARATOR = re.compile(r"\s*(?:[-=]*>|→|⟶|⇒|➔|\||,|;|\n|-|\u2013)\s*|(?<=\))\s+(?=[A-Za-z_]|\([\w-]+\):)")
 # In these names a hyphen belongs to the name: max-pool, but conv-bn-relu.
 _HYPHENATED = re.compile(
     r"(?i)\b(batch|group|layer|max|avg|average|spatial|alpha|leaky|channel|feature|fully)-(?=[a-z])"
@@ -20,15 +20,32 @@ _HYPHENATED = re.compile(
 _OP = re.compile(r"(?s)([A-Za-z_][\w ./]*?)\s*(?:\((.*)\))?")
 _ASSIGNED = re.compile(r"^[\w.]+\s*=\s*(?=[A-Za-z_])")
 _WRAPPED = re.compile(r"(?s)^(?:[\w.]*\bSequential|\w+\.add)\s*\(\s*\[?(.*?)\]?\s*,?\s*\)$")
+# What PyTorch prints of a module: "(conv): Conv2d(...)", "(0-1): 2 x ReLU()", and those in what holds them.
+_NAMED = re.compile(r"^\(([\w-]+)\):\s*(?:([0-9]{1,2}) x )?")
+_PRINTED = re.compile(r"(?s)^\w+\(\s*(\([\w-]+\):.*)\)$")
 _ADDED = re.compile(r"(?s)\b\w+\.add\(.*?(?=\s*(?:\b\w+\.add\(|\Z))")
 # What the place in the network decides, or what changes no value: read over, not kept.
 _CHANNELS = {"in_channels", "out_channels", "in_features", "out_features", "num_features", "num_channels"}
 _KERAS_PLACE = {"filters", "units", "input_shape", "input_dim", "name", "data_format", "axis"}
 _ELSEWHERE = _CHANNELS | _KERAS_PLACE | {"normalized_shape", "inplace", "device", "dtype"}
+# What PyTorch prints of layers whose op has no such parameter, and where that says nothing.
+_AT_DEFAULT: Mapping[str, Mapping[str, Value]] = {
+    "batch_norm": {"bias": True, "track_running_stats": True},
+    "group_norm": {"bias": True},
+    "layer_norm": {"bias": True},
+    "max_pool": {"ceil_mode": False, "dilation": 1},
+    "avg_pool": {"ceil_mode": False},
+    "prelu": {"num_parameters": 1},
+    "softplus": {"beta": 1.0, "threshold": 20.0},
+}
+_SAID = object()
 
 
 def read_ops(text: str) -> list[OpSpec]:
     """The ops of a line such as ``conv(kernel=3) > batch_norm > relu``, or of pasted PyTorch or Keras layers.
+
+    Of what PyTorch prints of a module the layers are read in the order in which they are printed, with the parameters
+    that are printed; what is called ``shortcut`` is ``add``.
 
     Raises:
         SpecError: The line is empty, too long or not of this form, or a parameter is outside its bounds.
@@ -41,9 +58,11 @@ def read_ops(text: str) -> list[OpSpec]:
             f"Block '{text[:60]}...' has {len(text)} characters, but the notation takes at most {MAX_LENGTH}."
         )
     ops: list[OpSpec] = []
-    for number, piece in enumerate(_pieces(_mended(text)), 1):
+    mended = _mended(text).strip()
+    read = _read_printed if _NAMED.match(mended) or _PRINTED.match(mended) else _read_piece
+    for number, piece in enumerate(_pieces(mended), 1):
         try:
-            ops.extend(_read_piece(piece))
+            ops.extend(read(piece))
         except UnknownNameError:
             raise
         except SpecError as cause:
@@ -65,12 +84,16 @@ def _pieces(text: str, depth: int = 0) -> Iterator[str]:
     if depth > MAX_NESTING:
         raise SpecError(f"Block {text[:60]!r}... is nested more than {MAX_NESTING} deep, which no block is.")
     for piece in _split(_HYPHENATED.sub(r"\1_", text.strip()), _SEPARATOR):
-        bare = _ASSIGNED.sub("", piece)
-        wrapped = _WRAPPED.match(bare)
-        if wrapped:
+        named = _NAMED.match(piece)
+        if named and fold(named[1]) == "shortcut":
+            yield "add"
+            continue
+        bare = piece[named.end() :] if named else _ASSIGNED.sub("", piece)
+        wrapped, n_times = _WRAPPED.match(bare) or _PRINTED.match(bare), int((named and named[2]) or 1)
+        if wrapped and n_times == 1:
             yield from _pieces(wrapped.group(1), depth + 1)
-        else:
-            yield bare
+        else:  # a part that is there several times is more than a block, and its name is no op's
+            yield from [f"{n_times} x {bare}"] if wrapped else [bare] * n_times
 
 
 def _split(text: str, separator: re.Pattern[str]) -> list[str]:
@@ -101,9 +124,17 @@ def _read_piece(piece: str) -> list[OpSpec]:
     if not match:
         raise SpecError(f"got {piece[:80]!r}, but an op is written as name(parameter=value, ...).")
     name, arguments = match.group(1), _split(match.group(2) or "", re.compile(r"\s*,\s*"))
+    if fold(name) == "identity":
+        return []
     if fold(name) == "activation" and arguments:
         return _activation(_read_value(arguments[0]))
     return _read_call(name, arguments)
+
+
+def _read_printed(piece: str) -> list[OpSpec]:
+    """The op of a layer as PyTorch prints it: with its defaults, save for a padding of 0."""
+    whole = re.sub(r"(?s)^(Conv[123]d\((?!.*\bpadding=).*)\)$", r"\1, padding=0)", piece)
+    return [op.replace(**op.kind.spelling(op.params)) if op.kind.spelling else op for op in _read_piece(whole)]
 
 
 def _read_call(name: str, arguments: list[str]) -> list[OpSpec]:
@@ -123,7 +154,7 @@ def _read_call(name: str, arguments: list[str]) -> list[OpSpec]:
         value = _read_value(value_text)
         if key == "activation":
             activation = _activation(value)
-        else:
+        elif value != _AT_DEFAULT.get(kind.name, {}).get(key, _SAID):
             _put(params, kind, key, _from_keras(key, value) if keras else value)
     return [OpSpec(kind.name, **params), *activation]
 

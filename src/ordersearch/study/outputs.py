@@ -8,11 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from ordersearch import __version__
+from ordersearch.errors import StudyMismatchError
 from ordersearch.export import BlocksFile, RankedBlocks, write_blocks
 from ordersearch.ranking import Place
 from ordersearch.results import Run, State, in_one_line, write_trials
 from ordersearch.spec import BlockSpec
 from ordersearch.study.effects import write_effects
+from ordersearch.study.kept_study import KeptStudy
 from ordersearch.study.record import Searched
 from ordersearch.study.result import SearchResult, reference_names
 from ordersearch.study.search import Search, named_network
@@ -49,14 +51,10 @@ def write_outputs(
 def blocks_file(search: Search, result: SearchResult, confirmed: Verdict | None = None) -> BlocksFile:
     """The winner and the next best few, with where they came from: after a confirmation, its finalists come first."""
     dataset = search.dataset
-    finalists = _confirmed_blocks(confirmed) if confirmed else ()
-    there = {tuple(entry.blocks.items()) for entry in finalists}
-    searched = (_ranked_blocks(place, result) for place in result.places)
-    others = (entry for entry in searched if tuple(entry.blocks.items()) not in there)
     return BlocksFile(
-        ranking=(*finalists, *others)[:N_RANKED],
+        ranking=_ranking(result, confirmed),
         dims=dataset.dims or 2,
-        verdict=f"{confirmed.text} Scope: {confirmed.scope}" if confirmed else verdict(search, result),
+        verdict=_verdict_and_scope(search, result, confirmed),
         study={
             "name": search.name,
             "space": search.space.name,
@@ -78,13 +76,71 @@ def blocks_file(search: Search, result: SearchResult, confirmed: Verdict | None 
     )
 
 
-def counts(search: Search, result: SearchResult) -> dict[str, int]:
-    """Orders and distinct networks of the space, trials by state, trainings that reuse saved."""
+def kept_blocks_file(kept: KeptStudy) -> BlocksFile:
+    """The same of a study that was read back from its storage, as far as that holds it; interrupted ones, too.
+
+    Raises:
+        StudyMismatchError: No trial of it is complete.
+    """
+    record, result = kept.record, kept.result
+    confirmed = kept.confirmed.verdict if kept.confirmed and kept.confirmed.verdict.standings else None
+    ranking = _ranking(result, confirmed)
+    if not ranking:
+        raise StudyMismatchError(f"Study {record.name!r} has no order to take home yet. {verdict(record, result)}")
+    data, identity = record.dataset, record.identity()
+    return BlocksFile(
+        ranking=ranking,
+        dims=data.dims or 2,
+        verdict=_verdict_and_scope(record, result, confirmed),
+        study={
+            "name": record.name,
+            "space": str(identity.get("space", "")),
+            "space_fingerprint": str(identity.get("space fingerprint", "")),
+            "network": record.network.name,
+            **{f"network {key}": value for key, value in record.network.options.items()},
+            "direction": record.direction,
+            "seed": record.seed,
+            **record.training.to_dict(),
+        },
+        data={
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "input": data.input,
+            "shape": list(data.shape),
+            "n_outputs": data.n_outputs,
+        },
+        counts=counts(record, result),
+        versions=record.commands[-1].versions if record.commands else {},
+    )
+
+
+def _ranking(result: SearchResult, confirmed: Verdict | None) -> tuple[RankedBlocks, ...]:
+    finalists = _confirmed_blocks(confirmed) if confirmed else ()
+    there = {tuple(entry.blocks.items()) for entry in finalists}
+    searched = (_ranked_blocks(place, result) for place in result.places)
+    others = (entry for entry in searched if tuple(entry.blocks.items()) not in there)
+    return (*finalists, *others)[:N_RANKED]
+
+
+def _verdict_and_scope(search: Searched, result: SearchResult, confirmed: Verdict | None) -> str:
+    return f"{confirmed.text} Scope: {confirmed.scope}" if confirmed else verdict(search, result)
+
+
+def counts(search: Searched, result: SearchResult) -> dict[str, int]:
+    """Orders and distinct networks of the space, if it is known; trials by state; trainings that reuse saved."""
+    space = search.space
+    sizes = (
+        {
+            "specs_in_space": space.n_specs,
+            "distinct_networks": space.n_classes,
+            "settings_as_written": space.n_settings_as_written,
+            "settings": space.n_settings,
+        }
+        if space
+        else {}
+    )
     return {
-        "specs_in_space": search.space.n_specs,
-        "distinct_networks": search.space.n_classes,
-        "settings_as_written": search.space.n_settings_as_written,
-        "settings": search.space.n_settings,
+        **sizes,
         "proposals_reused": sum(run.n_reused for run in result.runs),
         **{f"trials_{state.value}": n for state, n in sorted(result.counts().items())},
     }

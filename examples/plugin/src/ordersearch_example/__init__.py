@@ -1,0 +1,1 @@
+"""A plugin for ordersearch: one activation, one network, one data set."""
