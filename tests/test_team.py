@@ -5,9 +5,9 @@ from __future__ import annotations
 import optuna
 import pytest
 
+from ordersearch.attach.turns import await_turn
 from ordersearch.results import Attribute, State, read_runs
 from ordersearch.study.team import end_lost, trials_under_way, worker_of
-from ordersearch.study.turns import await_turn
 from ordersearch.study.watch import Untold
 
 
@@ -48,10 +48,10 @@ def test_a_proposal_waits_until_earlier_trials_say_what_they_train(monkeypatch: 
         if len(waits) == 3:
             first.set_user_attr(Attribute.SETTING, "abc")
 
-    monkeypatch.setattr("ordersearch.study.turns.time.sleep", describe)
-    await_turn(study, study.get_trials()[second.number])
+    monkeypatch.setattr("ordersearch.attach.turns.time.sleep", describe)
+    await_turn(study, second.number)
     assert len(waits) == 3
-    await_turn(study, study.get_trials()[first.number])
+    await_turn(study, first.number)
     assert len(waits) == 3, "nobody waits for later ones"
 
 
@@ -59,6 +59,6 @@ def test_a_proposal_does_not_wait_for_what_was_left_behind(monkeypatch: pytest.M
     study = optuna.create_study()
     study.ask()
     second = study.ask()
-    monkeypatch.setattr("ordersearch.study.turns.age_seconds", lambda _: 60.0)
-    monkeypatch.setattr("ordersearch.study.turns.time.sleep", lambda _: pytest.fail("it waits"))
-    await_turn(study, study.get_trials()[second.number])
+    monkeypatch.setattr("ordersearch.attach.turns.age_seconds", lambda _: 60.0)
+    monkeypatch.setattr("ordersearch.attach.turns.time.sleep", lambda _: pytest.fail("it waits"))
+    await_turn(study, second.number)

@@ -13,9 +13,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from ordersearch.errors import StudyMismatchError
+from ordersearch.ranking.interval import FEWEST_FOR_INTERVAL, told_half_width
 from ordersearch.results import Attribute, Run, distinct_runs, in_one_line, read_runs
 
-FEWEST_FOR_INTERVAL = 3
 """Of two values, a 95 % interval reaches nine times as far as the values lie apart, and says nothing."""
 
 
@@ -101,17 +101,8 @@ def _ranked(runs: Sequence[Run], n_settings: int, trials: Sequence[FrozenTrial])
     size = {} if run.batch_size is None else {"batch_size": run.batch_size}
     params = {**rate, **size, **trials[run.trial].user_attrs.get(Attribute.OWN, {})}
     return RankedOrder(
-        run.order, run.blocks, params, statistics.fmean(values), half_width(values), len(values), n_settings
+        run.order, run.blocks, params, statistics.fmean(values), told_half_width(values), len(values), n_settings
     )
-
-
-def half_width(values: Sequence[float]) -> float | None:
-    """Half the width of the 95 % interval of a mean; None of fewer than three values."""
-    if len(values) < FEWEST_FOR_INTERVAL:
-        return None
-    from scipy.special import stdtrit
-
-    return float(stdtrit(len(values) - 1, 0.975)) * statistics.stdev(values) / math.sqrt(len(values))
 
 
 def _shown(value: Any) -> str:

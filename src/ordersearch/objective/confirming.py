@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 
 import optuna
 from optuna.trial import TrialState
 
+from ordersearch.attach.turns import age_seconds
 from ordersearch.journal import noted_together
 from ordersearch.objective.pack import Pair, keep, train
 from ordersearch.objective.setting import Setting
@@ -71,8 +71,3 @@ class ConfirmingObjective:
                 or (other.state is TrialState.RUNNING and age_seconds(other) <= self.patience_seconds)
             ):
                 raise DuplicateError("another worker has this run, or had it")
-
-
-def age_seconds(trial: optuna.trial.FrozenTrial) -> float:
-    """How long ago a trial began."""
-    return time.time() - trial.datetime_start.timestamp() if trial.datetime_start else 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ from ordersearch.ranking.contexts import (
     precedence_differences,
     repaired,
 )
+from ordersearch.ranking.interval import half_width
 from ordersearch.ranking.parts import MOVABLE, ROLES, Pair
 
-CONFIDENCE = 0.95
 CONVENTION = (Role.WEIGHT, Role.NORM, Role.ACTIVATION, Role.POOL, Role.DROPOUT)
 
 Key = TypeVar("Key")
@@ -119,10 +118,7 @@ def mean_effect(differences: Collection[Difference]) -> Effect:
     n, centre, n_runs = len(values), mean(values), sum(one.n_runs for one in differences)
     if n < 2:
         return Effect(centre, None, None, n, n_runs)
-    from scipy.special import stdtrit
-
-    deviation = statistics.stdev(values, centre)
-    reach = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * deviation / math.sqrt(n)
+    reach = half_width(n, statistics.stdev(values, centre))
     return Effect(centre, centre - reach, centre + reach, n, n_runs)
 
 

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from ordersearch.ranking import Decision, Place
+from ordersearch.ranking.interval import FEWEST_FOR_INTERVAL, half_width
 from ordersearch.report.ranked_table import Column, RankedTable, Row
 from ordersearch.report.shown import LONGEST_NAME, UNICODE, cut, in_one_scale, shown
 from ordersearch.results import Run, distinct_runs, in_one_line
@@ -17,7 +18,6 @@ from ordersearch.study.search import Search
 from ordersearch.study.verdict import Standing, Verdict
 
 N_SHOWN = 10
-FEWEST_FOR_INTERVAL = 3
 """Of two values, a 95 % interval reaches nine times as far as the values lie apart, and says nothing."""
 
 
@@ -87,9 +87,7 @@ def _reach(place: Place) -> str:
     """Half the width of the 95 % interval of a place's mean; nothing of too few seeds."""
     if place.spread is None or place.n_runs < FEWEST_FOR_INTERVAL:
         return ""
-    from scipy.special import stdtrit
-
-    return f"± {float(stdtrit(place.n_runs - 1, 0.975)) * place.spread / math.sqrt(place.n_runs):.2g}"
+    return f"± {half_width(place.n_runs, place.spread):.2g}"
 
 
 def interim_table(confirmation: Confirmation, runs: Sequence[Run]) -> RankedTable | None:

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 import optuna
 from optuna.storages import BaseStorage
 
-from ordersearch.advice.catalogue import CATALOGUE
 from ordersearch.errors import SpaceError
 from ordersearch.networks import build_network
 from ordersearch.objective import Setting, Trainer
 from ordersearch.results import Attribute, Run, State, class_name, distinct_runs, in_one_line
+from ordersearch.space.blocks_line import parse_blocks
 from ordersearch.space.search_space import Blocks
-from ordersearch.spec import BlockSpec
 from ordersearch.study.confirmation_watch import BaselineWatch
 from ordersearch.study.finalists import AS_WRITTEN, SEARCHED, TUNED, Finalist
 from ordersearch.study.observer import Observer
@@ -55,22 +54,7 @@ def parse_baseline(text: str, search: Search) -> Blocks:
         SpecError: An order is none.
         ShapeError: The network cannot be built of it for these data.
     """
-    roles = search.space.block_roles
-    named = {reference.name: reference.blocks for reference in search.space.references()}
-    if text in named:
-        return named[text]
-    if text in CATALOGUE:
-        text = CATALOGUE[text].order
-    if len(roles) == 1 and not text.startswith(f"{roles[0]}:"):
-        given = {roles[0]: BlockSpec.parse(text)}
-    else:
-        parts = dict(part.split(":", 1) for part in text.split(";") if ":" in part)
-        given = {role.strip(): BlockSpec.parse(order) for role, order in parts.items()}
-    if set(given) != set(roles):
-        raise SpaceError(
-            f"--baseline: got {text!r}, but the space has the roles {', '.join(roles)}: write 'role: order' for each, "
-            "with ';' between."
-        )
+    given = parse_blocks(text, search.space)
     setting = Setting.of(given, search.space.default_nuisance(), search.network)
     build_network(search.network, setting.blocks, search.dataset.input_shape, search.dataset.n_outputs)
     return given

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ordersearch.attach.turns import age_seconds
 from ordersearch.objective import ConfirmingObjective, Setting, Trainer, TrialFailed
-from ordersearch.objective.confirming import age_seconds
 from ordersearch.objective.pack import Pair, described
 from ordersearch.results import FAILED, RETRIED, Attribute, Run, State, in_one_line, read_runs
 from ordersearch.study.opening import end_abandoned, lives_here, worker_name

@@ -12,13 +12,13 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from ordersearch.attach.turns import await_turn
 from ordersearch.results import TRAINED, Run, next_seed, read_runs
 from ordersearch.seeds import derived_seed
 from ordersearch.space import SearchSpace
 from ordersearch.spec import BlockSpec
 from ordersearch.study.candidates import Candidate, candidates, representative
 from ordersearch.study.halving import Halving
-from ordersearch.study.turns import await_turn
 
 MAX_REDRAWS = 20
 MAX_LISTED = 20_000
@@ -75,7 +75,7 @@ class DistinctSampler(BaseSampler):
         """The parameters of a setting that has runs left; none for a trial whose parameters were enqueued."""
         if "fixed_params" in trial.system_attrs:
             return {}
-        await_turn(study, trial)
+        await_turn(study, trial.number)
         runs = _by_setting(read_runs(study))
         generator = random.Random(derived_seed(self.halving.seed, "proposals", trial.number))
         point = (

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ordersearch.ranking import Place
+from ordersearch.ranking.interval import told_half_width
 from ordersearch.results import in_one_line
 from ordersearch.study.kept_study import KeptStudy
 from ordersearch.study.result import SearchResult, reference_names
 
 N_SHOWN = 10
-FEWEST_FOR_INTERVAL = 3
-"""Of two values, a 95 % interval reaches nine times as far as the values lie apart, and says nothing."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +74,10 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
         >>> [round(end, 2) for end in interval([1.0, 2.0, 3.0])], interval([1.0, 2.0])
         ([-0.48, 4.48], None)
     """
-    n = len(values)
-    if n < FEWEST_FOR_INTERVAL:
+    reach = told_half_width(values)
+    if reach is None:
         return None
-    from scipy.special import stdtrit
-
-    mean = math.fsum(values) / n
-    reach = float(stdtrit(n - 1, 0.975)) * statistics.stdev(sorted(values)) / math.sqrt(n)
+    mean = math.fsum(values) / len(values)
     return mean - reach, mean + reach
 
 
