@@ -1,13 +1,11 @@
-"""Modules whose order cannot be read say so, with the layer that is the reason; and reading leaves no trace."""
+"""Modules whose order cannot be read say so, with the layer that is the reason."""
 
 from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable
 from typing import Any, cast
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -16,30 +14,13 @@ from torch.nn.utils import parametrizations, prune
 
 from ordersearch.errors import ReadingError
 from ordersearch.reading import from_module
+from tests.reading_parts import Net, batch, conv4
 
-X = torch.randn((3, 4, 8, 8), generator=torch.Generator().manual_seed(0))
-
-
-class Net(nn.Module):
-    """A module with this forward, a convolution, and further layers."""
-
-    def __init__(self, run: Callable[[Any, Tensor], Any], **layers: Any) -> None:
-        super().__init__()
-        self.run = run
-        self.conv = conv()
-        for name, layer in layers.items():
-            setattr(self, name, layer)
-
-    def forward(self, x: Tensor) -> Any:
-        return self.run(self, x)
-
-
-def conv(in_channels: int = 4, out_channels: int = 4, **arguments: Any) -> nn.Conv2d:
-    return nn.Conv2d(in_channels, out_channels, **{"kernel_size": 3, "padding": 1, **arguments})
+X = batch(2)
 
 
 def behind_conv(layer: nn.Module) -> nn.Module:
-    return nn.Sequential(conv(), layer)
+    return nn.Sequential(conv4(), layer)
 
 
 LAYERS = {
@@ -48,11 +29,11 @@ LAYERS = {
         r"layer '1' \(Conv2d\) has kernel_size=\(3, 5\), but an op has the same kernel_size in every dimension\.$",
     ),
     "padding_mode": (
-        conv(padding_mode="reflect"),
+        conv4(padding_mode="reflect"),
         r"layer '1' \(Conv2d\) has padding_mode='reflect', which a block does not hold: op 'conv' has padding_m",
     ),
     "stride": (
-        conv(stride=2),
+        conv4(stride=2),
         r"layer '1' \(Conv2d\) has stride=2, but a block takes its stride in its first weight\. Read the parts of the",
     ),
     "transposed": (
@@ -101,11 +82,11 @@ LAYERS = {
         r"layer '1' \(Dropout\) is no op: dropout\(p=\.\.\.\): got 1\.0, but a rate lies in",
     ),
     "weight norm": (
-        parametrizations.weight_norm(conv()),
+        parametrizations.weight_norm(conv4()),
         r"the weight of conv2d in layer '1' \(ParametrizedConv2d\) is no parameter of the module: it is computed from",
     ),
     "pruned": (
-        prune.l1_unstructured(conv(), "weight", 0.3),  # type: ignore[no-untyped-call]
+        prune.l1_unstructured(conv4(), "weight", 0.3),  # type: ignore[no-untyped-call]
         r"layer '1' \(Conv2d\) keeps a weight that is computed from",
     ),
 }
@@ -125,7 +106,7 @@ def test_a_layer_norm_without_its_shift_and_a_weight_by_hooks() -> None:
         from_module(module, X[:, :, 0, 0])
     with warnings.catch_warnings():  # deprecated, but in many modules
         warnings.simplefilter("ignore")
-        normed = nn.utils.spectral_norm(conv())
+        normed = nn.utils.spectral_norm(conv4())
     with pytest.raises(
         ReadingError, match=r"holds bias \(4,\), weight_orig .*, but the layer of op 'conv' holds bias \(4,\), "
     ):
@@ -220,12 +201,12 @@ FORWARDS = {
         SHORTCUT,
     ),
     "projection with bias": (
-        Net(lambda own, x: own.wide(x) + own.short(x), wide=conv(4, 8), short=nn.Conv2d(4, 8, 1)),
+        Net(lambda own, x: own.wide(x) + own.short(x), wide=conv4(4, 8), short=nn.Conv2d(4, 8, 1)),
         SHORTCUT,
     ),
-    "two branches": (Net(lambda own, x: own.conv(x) + own.second(x), second=conv()), SHORTCUT),
+    "two branches": (Net(lambda own, x: own.conv(x) + own.second(x), second=conv4()), SHORTCUT),
     "shortcut around half": (
-        Net(_around_half, stem=conv()),
+        Net(_around_half, stem=conv4()),
         r"the shortcut that add in its own forward joins starts behind layer 'stem' \(Conv2d\), but a shortcut st",
     ),
     "shortcut of what an activation changed in place": (
@@ -233,7 +214,7 @@ FORWARDS = {
         r"starts behind layer 'act' \(ReLU\)",
     ),
     "shortcut around another": (
-        Net(lambda own, x: x + own.second(x + own.conv(x)), second=conv()),
+        Net(lambda own, x: x + own.second(x + own.conv(x)), second=conv4()),
         r"joins a way that leads through another addition with one that goes around it",
     ),
     "addition without a weight": (
@@ -245,7 +226,7 @@ FORWARDS = {
         r"^Net: __bool__ in its own forward looks at the values, on which the order may depend\.$",
     ),
     "item in a layer": (
-        nn.Sequential(conv(), Net(lambda own, x: own.conv(x) if x[0, 0, 0, 0].item() else x)),
+        nn.Sequential(conv4(), Net(lambda own, x: own.conv(x) if x[0, 0, 0, 0].item() else x)),
         r"item in layer '1' \(Net\) looks at the values",
     ),
     "random path": (
@@ -281,7 +262,7 @@ FORWARDS = {
         r"layer 'conv' \(Conv2d\) uses a weight that was used before, but each op of a block has its own\.$",
     ),
     "in a plain list": (
-        Net(lambda own, x: own.plain[0](x), plain=[conv()]),
+        Net(lambda own, x: own.plain[0](x), plain=[conv4()]),
         r"or its layer is kept in a plain list\.$",
     ),
     "set item": (Net(_set_item), r"__setitem__ in its own forward has no row in the op table"),
@@ -306,12 +287,12 @@ FORWARDS = {
     ),
     "no weight": (nn.ReLU(), r"^ReLU: it is no block: Block 'relu' has no weight"),
     "groups of an inner width": (
-        nn.Sequential(conv(4, 24), conv(24, 24, groups=24), conv(24, 4)),
+        nn.Sequential(conv4(4, 24), conv4(24, 24, groups=24), conv4(24, 4)),
         r"it was read as 'conv > conv\(groups=24\) > conv', which cannot be built from 4 to 4 channels: .* but gr",
     ),
-    "too long": (nn.Sequential(conv(), *(nn.ReLU() for _ in range(70))), r"has 71 ops, but a block has at most 64\.$"),
+    "too long": (nn.Sequential(conv4(), *(nn.ReLU() for _ in range(70))), r"has 71 ops, but a block has at most 64\.$"),
     "maps and features": (
-        nn.Sequential(conv(), nn.Flatten(), nn.Linear(256, 3)),
+        nn.Sequential(conv4(), nn.Flatten(), nn.Linear(256, 3)),
         r"flatten in layer '1' \(Flatten\) has no row in the op table\. Read the part of the module that is a block",
     ),
 }
@@ -337,7 +318,7 @@ def test_a_frozen_norm() -> None:
     with pytest.raises(
         ReadingError, match=r"layer '1' \(BatchNorm2d\) uses running statistics in training, too, which no"
     ):
-        from_module(Frozen(conv(), nn.BatchNorm2d(4)), X)
+        from_module(Frozen(conv4(), nn.BatchNorm2d(4)), X)
 
 
 def _doubled(layer: nn.Module, args: Any, result: Tensor) -> Tensor:
@@ -345,7 +326,7 @@ def _doubled(layer: nn.Module, args: Any, result: Tensor) -> Tensor:
 
 
 def test_a_hook_that_changes_values() -> None:
-    module = nn.Sequential(conv(), nn.ReLU())
+    module = nn.Sequential(conv4(), nn.ReLU())
     module[0].register_forward_hook(_doubled)
     with pytest.raises(ReadingError, match=r"computes something else in evaluation: something in it \(a hook, say\)"):
         from_module(module, X)
@@ -358,7 +339,7 @@ def test_an_error_of_the_module_is_told_with_its_layer_and_line() -> None:
     with pytest.raises(
         ReadingError, match=r"in layer '1\.inner' \(Net\) KeyError: 'width' \(.*test_reading_refusals\.py:\d+\)"
     ) as told:
-        from_module(nn.Sequential(conv(), Net(lambda own, x: own.inner(x), inner=Net(broken))), X)
+        from_module(nn.Sequential(conv4(), Net(lambda own, x: own.inner(x), inner=Net(broken))), X)
     assert isinstance(told.value.__cause__, KeyError)
     assert "on an example_input of shape (3, 4, 8, 8) and type torch.float32 in evaluation:" in str(told.value)
 
@@ -367,18 +348,18 @@ def test_an_error_of_the_module_is_told_with_its_layer_and_line() -> None:
     ("module", "x", "message"),
     [
         (
-            nn.Sequential(conv(3)),
+            nn.Sequential(conv4(3)),
             X,
             r"expected input\[3, 4, 8, 8\] to have 3 channels.* It is called with one batch as it takes",
         ),
-        (conv(), X.double(), r"type torch\.float64 in evaluation: RuntimeError: Input type"),
+        (conv4(), X.double(), r"type torch\.float64 in evaluation: RuntimeError: Input type"),
         (
             nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)),
             torch.ones(1, 4),
             r"in training: in layer '1' \(BatchNorm1d\) ValueError: Expected more than 1 value per channel.* Give it",
         ),
         (
-            conv(),
+            conv4(),
             X[0],
             r"^Conv2d: it works on a tensor of shape \(4, 8, 8\) here, but op 'conv' is torch\.nn\.Conv1d on maps",
         ),
@@ -388,12 +369,12 @@ def test_an_error_of_the_module_is_told_with_its_layer_and_line() -> None:
             r"^Linear: it works on a tensor of shape \(4, 8, 8\) here, but op 'linear' is torch\.nn\.Lin",
         ),
         (
-            conv(),
+            conv4(),
             X.long(),
             r"got an example_input of shape \(3, 4, 8, 8\) and type torch\.int64, but it is a batch of numbers",
         ),
-        (conv(), X[0, 0, 0], r"got an example_input of shape \(8,\) and type"),
-        (conv(), [X], r"^Conv2d: got an example_input of type list, but it is one tensor, such as torch\.rand"),
+        (conv4(), X[0, 0, 0], r"got an example_input of shape \(8,\) and type"),
+        (conv4(), [X], r"^Conv2d: got an example_input of type list, but it is one tensor, such as torch\.rand"),
         (
             nn.ReLU,
             X,
@@ -405,7 +386,7 @@ def test_an_error_of_the_module_is_told_with_its_layer_and_line() -> None:
             X,
             r"it has lazy layers that have seen no data yet: call it once before\.$",
         ),
-        (conv(device="meta"), X, r"its parameters are on the meta device, where nothing can be computed\.$"),
+        (conv4(device="meta"), X, r"its parameters are on the meta device, where nothing can be computed\.$"),
         (
             scripted(nn.ReLU()),
             X,
@@ -421,66 +402,3 @@ def test_an_error_of_the_module_is_told_with_its_layer_and_line() -> None:
 def test_what_cannot_be_run(module: Any, x: Any, message: str) -> None:
     with pytest.raises(ReadingError, match=message):
         from_module(module, x)
-
-
-def state_of(module: nn.Module) -> dict[str, Any]:
-    """Everything of a module and of the generators that reading could change."""
-    return {
-        "values": {key: value.clone() for key, value in module.state_dict().items()},
-        "identities": [id(tensor) for tensor in (*module.parameters(), *module.buffers())],
-        "gradients": [(p.requires_grad, p.grad) for p in module.parameters()],
-        "modes": [layer.training for layer in module.modules()],
-        "hooks": [(dict(layer._forward_hooks), dict(layer._forward_pre_hooks)) for layer in module.modules()],
-        "generator": torch.get_rng_state(),
-        "others": (random.getstate(), str(np.random.get_state())),
-    }
-
-
-def assert_same(one: Any, other: Any) -> None:
-    torch.testing.assert_close(one.pop("values"), other.pop("values"), rtol=0, atol=0)
-    assert torch.equal(one.pop("generator"), other.pop("generator"))
-    assert one == other
-
-
-def _drawing(own: Any, x: Tensor) -> Tensor:
-    np.random.rand(), random.random(), torch.rand(1)
-    return F.relu(own.norm(own.conv(x)), inplace=True)
-
-
-@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
-@pytest.mark.parametrize(
-    ("module", "fails"),
-    [
-        (Net(lambda own, x: own.act(own.norm(own.conv(x))), norm=nn.BatchNorm2d(4), act=nn.ReLU(inplace=True)), False),
-        (Net(_drawing, norm=nn.BatchNorm2d(4)), True),
-        (Net(lambda own, x: own.norm(own.conv(x)).no_such_method(), norm=nn.BatchNorm2d(4)), True),
-        (Net(lambda own, x: own.norm(own.conv(x)).softmax(1), norm=nn.BatchNorm2d(4)), True),
-    ],
-    ids=["read", "drawing", "failing", "refused"],
-)
-def test_reading_changes_nothing(module: Any, fails: bool, training: bool) -> None:
-    module.train(training)
-    module.norm.eval()
-    module.conv.weight.requires_grad_(False)
-    module.conv.bias.grad = torch.ones(4)
-    module.conv.register_forward_hook(lambda *_: None)
-    x = X.clone()
-    before = state_of(module)
-    if fails:
-        with pytest.raises(ReadingError, match=r"^Net: "):
-            from_module(module, x)
-    else:
-        assert str(from_module(module, x)) == "conv(bias=true) > batch_norm > relu"
-    assert_same(before, state_of(module))
-    assert torch.equal(x, X)
-
-
-def test_a_module_that_holds_itself_in_a_lambda_is_given_back_as_it_was() -> None:
-    count = nn.Buffer(torch.zeros(1))
-    module: Any = Net(lambda own, x: (module.count.add_(1), own.conv(x))[1], count=count)
-    before = state_of(module)
-    with pytest.raises(
-        ReadingError, match=r"^Net: a copy of it changes the module that it is a copy of: something in it"
-    ):
-        from_module(module, X)
-    assert_same(before, state_of(module))
