@@ -218,6 +218,21 @@ def test_what_an_interrupt_cut_off_is_ended_once_this_process_is_idle(space: Sea
     assert [trial.state for trial in study.trials[:2]] == [TrialState.FAIL, TrialState.RUNNING]
 
 
+def test_a_trial_that_was_cut_off_before_it_said_whose_it_is_is_nobodys(
+    space: SearchSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = small_search(space).open_study(InMemoryStorage())
+    reference = study.ask()
+    end_abandoned(study)
+    assert study.trials[reference.number].state is TrialState.RUNNING
+    monkeypatch.setattr("ordersearch.study.opening.NAMELESS_SECONDS", 0.0)
+    end_abandoned(study)
+    assert study.trials[reference.number].state is TrialState.FAIL
+    n_waiting = [trial.state for trial in study.trials].count(TrialState.WAITING)
+    again = small_search(space).open_study(study._storage)
+    assert [trial.state for trial in again.trials].count(TrialState.WAITING) == n_waiting + 1
+
+
 def crashing(*_: Any, **__: Any) -> nn.Module:
     raise RuntimeError("no such layer")
 

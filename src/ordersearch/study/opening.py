@@ -13,6 +13,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from ordersearch.attach.turns import age_seconds
 from ordersearch.errors import StudyMismatchError
 from ordersearch.objective.pack import described
 from ordersearch.results import Attribute, State, read_runs, run_of, runs_of, runs_of_setting
@@ -20,6 +21,9 @@ from ordersearch.space import SearchSpace
 from ordersearch.study.storage import quiet_optuna, storage_errors
 
 RENAME = "Give this search another --name"
+
+NAMELESS_SECONDS = 300.0
+"""What trains a trial may wait for a storage that is away; of an older trial without a name nothing is expected."""
 
 
 def open_study(
@@ -113,13 +117,16 @@ def lives_here(worker: str) -> bool:
 def end_abandoned(study: optuna.Study, *, is_idle: bool = False) -> None:
     """End the trials under way whose process is gone, so that their runs are queued again.
 
+    A trial says whose it is some hundredths of a second after it began; what was cut off before that is nobody's.
+
     Args:
         study: Whose trials.
         is_idle: Whether this process trains nothing now: what it still has under way was cut off by an interrupt.
     """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         worker = trial.user_attrs.get(Attribute.WORKER, "")
-        if _is_gone(worker) or (is_idle and worker == worker_name()):
+        is_nobodys = not worker and age_seconds(trial) > NAMELESS_SECONDS
+        if is_nobodys or _is_gone(worker) or (is_idle and worker == worker_name()):
             # Another process may have found it meanwhile, too.
             with suppress(UpdateFinishedTrialError):
                 study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
