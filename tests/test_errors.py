@@ -25,6 +25,8 @@ BUILTINS = {
     "StorageError": OSError,
     "StudyMismatchError": ValueError,
     "BlocksFileError": ValueError,
+    "ExportError": ValueError,
+    "ReadingError": ValueError,
 }
 
 

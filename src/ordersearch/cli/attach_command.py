@@ -46,7 +46,7 @@ class AttachOptions:
 def run_attach(options: AttachOptions) -> int:
     """Attach a space to a study, or to a copy with an order filled in, and print what that means; the exit code."""
     space = SearchSpace.load(options.space)
-    blocks = parse_blocks(options.order, space) if options.order else None
+    blocks = parse_blocks(options.order, space, where="--as") if options.order else None
     if blocks and not options.into:
         raise AttachError(f"--as: got {options.order!r}, but no study to copy the trials to. Name one with --into NEW.")
     location = existing_storage(options.storage)
@@ -81,7 +81,9 @@ def run_attach(options: AttachOptions) -> int:
         space.block_roles,
         options.prefix,
         own,
+        nuisance=[name for name in space.nuisance if name not in own],
         in_groups=bool(problems),
+        n_objectives=len(study.directions),
     )
     print_field(console, "Code", "in the program that has the objective:")
     console.print()
@@ -113,7 +115,7 @@ def _filled(
     backfill(old, optuna.create_study(directions=old.directions), space, blocks, prefix=options.prefix)
     study = _opened(storage, old, options)
     came = backfill(old, study, space, blocks, prefix=options.prefix)
-    given = in_one_line({role: str(spec) for role, spec in blocks.items()}) if blocks else ""
+    given = in_one_line({role: str(spec) for role, spec in blocks.items()}) if blocks and came.n_copied else ""
     return study, f"{came}: study {options.into!r}{f', with {given}' * bool(given)}"
 
 

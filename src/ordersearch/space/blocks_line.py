@@ -8,11 +8,16 @@ from ordersearch.space.search_space import SearchSpace
 from ordersearch.spec import BlockSpec
 
 
-def parse_blocks(text: str, space: SearchSpace) -> dict[str, BlockSpec]:
+def parse_blocks(text: str, space: SearchSpace, *, where: str = "") -> dict[str, BlockSpec]:
     """Blocks for a space's roles: an order for its only role, or ``role: order; role: order``.
 
     The name of one of the space's references, or of the catalogue's, stands for its order. The blocks need not be in
     the space.
+
+    Args:
+        text: The line.
+        space: Whose roles.
+        where: The option that it was given with, for errors.
 
     Raises:
         SpaceError: A role is unknown or missing.
@@ -32,7 +37,7 @@ def parse_blocks(text: str, space: SearchSpace) -> dict[str, BlockSpec]:
     given = {role.strip(): BlockSpec.parse(order) for role, order in parts.items()}
     if set(given) != set(roles):
         raise SpaceError(
-            f"Got {text!r}, but the space {space.name!r} has the roles {', '.join(roles)}: write 'role: order' for "
-            "each, with ';' between."
+            f"{f'{where}: got' if where else 'Got'} {text!r}, but the space has the roles {', '.join(roles)}: write "
+            "'role: order' for each, with ';' between."
         )
     return given

@@ -54,7 +54,7 @@ def parse_baseline(text: str, search: Search) -> Blocks:
         SpecError: An order is none.
         ShapeError: The network cannot be built of it for these data.
     """
-    given = parse_blocks(text, search.space)
+    given = parse_blocks(text, search.space, where="--baseline")
     setting = Setting.of(given, search.space.default_nuisance(), search.network)
     build_network(search.network, setting.blocks, search.dataset.input_shape, search.dataset.n_outputs)
     return given
