@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -124,6 +125,8 @@ def test_another_rank_carries_its_own_figures(command: Command, tmp_path: Path) 
         ({"data": {"shape": [1, 8, -8], "n_outputs": 10}}, ""),
         ({"data": {"shape": [10**30], "n_outputs": 10}}, ""),
         ({"data": {"shape": "8x8", "n_outputs": 10}}, ""),
+        ({"data": {"shape": [True, 8, 8], "n_outputs": 10}}, ""),
+        ({"data": {"shape": [1, 8, 8], "n_outputs": True}}, ""),
         ({"study": {"network": "cnn", "network width": 10**9, "network depth": 1, "network stem": False}}, ""),
         ({"study": {"network": ["cnn"]}}, ""),
     ],
@@ -210,6 +213,16 @@ def test_what_cannot_be_exported_is_told(command: Command, run: Path, words: lis
     assert expected in err
 
 
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are POSIX")
+def test_a_pipe_is_written_into_and_not_replaced(command: Command, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert command("linear > relu", "--to", "yaml", "-o", "pipe") == (0, "Export:  pipe\n", "")
+    assert b"notation: linear > relu" in os.read(reader, 10_000)
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_an_equivalent_order_is_written_where_that_is_allowed(command: Command, tmp_path: Path) -> None:
     code, out, _ = command("conv > max_pool > relu", "--to", "mmcv", "--equivalent", "--out", str(tmp_path))
     assert (code, out) == (0, f"Export:  {tmp_path}/exported_block.py\n")
@@ -234,6 +247,7 @@ def test_one_of_several_roles_is_written(command: Command, tmp_path: Path) -> No
     code, _, error = command("blocks.yaml", "--to", "mmcv")
     assert code == 2
     assert "Block 'linear > relu' cannot be written for mmcv" in error
+    assert error.endswith(" One role alone: --role conv or --role dense.\n")
     code, text, error = command("blocks.yaml", "--to", "mmcv", "--role", "conv")
     assert (code, error) == (0, "")
     assert "ConvModule(" in text

@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,18 @@ def test_json_leaves_out_figures_that_it_has_no_word_for() -> None:
     assert content["data"] == {"shape": [1]}
     assert content["ranking"][0]["metrics"] == {"val/loss": 1.5}
     assert "value" not in content["ranking"][0]
+
+
+def test_json_has_text_for_a_date() -> None:
+    found = json.loads(json_file(replace(FILE, data={"on": [date(2020, 1, 2)], "by": {date(2020, 1, 3): True}})))
+    assert found["data"] == {"on": ["2020-01-02"], "by": {"2020-01-03": True}}
+
+
+@pytest.mark.parametrize("sign", ["\x7f", "\x85", "\u2028", "\ufffe", "\U0001f600"])
+def test_json_with_any_sign_is_a_blocks_file(tmp_path: Path, sign: str) -> None:
+    expected = replace(FILE, verdict=sign, study={sign: sign})
+    (tmp_path / "blocks.json").write_text(json_file(expected), encoding="utf-8")
+    assert read_blocks(tmp_path / "blocks.json") == expected
 
 
 def test_evidence_names_verdict_study_data_figures_and_versions() -> None:

@@ -116,14 +116,14 @@ def test_a_broken_plugin_does_not_hide_the_others(kind: str, tmp_path: Path, mon
 
 
 def test_unknown_kind_gives_the_nearest() -> None:
-    message = r"^No list is named 'netwroks'\. Did you mean 'networks'\? Known: datasets, networks, ops, refer"
+    message = r"^No list is named 'netwroks'\. Did you mean 'networks'\? Known: datasets, formats, networks, ops, refer"
     with pytest.raises(UnknownNameError, match=message):
         listed("netwroks")
     with pytest.raises(UnknownNameError, match=message):
         next(listing_lines("netwroks", []))
 
 
-@pytest.mark.parametrize("kind", ["references", "spaces", "ops", "datasets"])
+@pytest.mark.parametrize("kind", ["references", "spaces", "ops", "datasets", "formats"])
 def test_torch_is_not_imported_for_a_list(kind: str) -> None:
     code = (
         f"import sys; from ordersearch.report.listing import listed; listed({kind!r}); sys.exit('torch' in sys.modules)"

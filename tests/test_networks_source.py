@@ -89,6 +89,7 @@ def row(conv: BlockFactory) -> nn.Sequential:
         nn.Conv2d(8, 8, (1, 3), padding="same", padding_mode="reflect", bias=False),
         nn.Sequential(conv(8, 8, kernel=5, pool=False), conv(8, 6, kernel=5, stride=2, dropout=False), nn.Softmax2d()),
         nn.Identity(),
+        nn.Threshold(float("-inf"), 0.5),
         nn.BatchNorm2d(6, momentum=None),
         nn.Upsample(scale_factor=2.0, mode="bilinear"),
         nn.AdaptiveMaxPool2d((1, 2)),

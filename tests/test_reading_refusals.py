@@ -374,6 +374,8 @@ def test_an_error_of_the_module_is_told_with_its_layer_and_line() -> None:
             r"got an example_input of shape \(3, 4, 8, 8\) and type torch\.int64, but it is a batch of numbers",
         ),
         (conv4(), X[0, 0, 0], r"got an example_input of shape \(8,\) and type"),
+        (conv4(), X.to("meta"), r"got an example_input on the meta device, where nothing can be computed\.$"),
+        (conv4(), X / 0, r"got an example_input with values that are not finite, which say nothing"),
         (conv4(), [X], r"^Conv2d: got an example_input of type list, but it is one tensor, such as torch\.rand"),
         (
             nn.ReLU,
@@ -402,3 +404,11 @@ def test_an_error_of_the_module_is_told_with_its_layer_and_line() -> None:
 def test_what_cannot_be_run(module: Any, x: Any, message: str) -> None:
     with pytest.raises(ReadingError, match=message):
         from_module(module, x)
+
+
+@pytest.mark.parametrize("in_training", [True, False])
+def test_an_example_of_zeros_hides_nothing(in_training: bool) -> None:
+    layer = conv4(bias=False)
+    layer.register_forward_hook(lambda own, _, y: 2 * y if own.training is in_training else None)
+    with pytest.raises(ReadingError, match=r"it was read as 'conv\(bias=false\)', but computes something else in"):
+        from_module(layer, torch.zeros(2, 4, 8, 8))

@@ -21,7 +21,9 @@ class AttachedCode:
         roles: Of the blocks.
         prefix: Put before the names of the space's parameters.
         own: The names of the objective's own parameters.
+        nuisance: Those of the space's nuisance parameters that are not among them.
         in_groups: Whether trials lack parameters, so that the sampler is to model them in groups.
+        n_objectives: Of the study; several are not ranked.
     """
 
     study: str
@@ -30,13 +32,15 @@ class AttachedCode:
     roles: Sequence[str]
     prefix: str
     own: Sequence[str]
+    nuisance: Sequence[str]
     in_groups: bool
+    n_objectives: int = 1
 
     def lines(self) -> Iterator[str]:
         """The program, line by line.
 
         Example:
-            >>> code = AttachedCode("mine", "sqlite:///mine.db", "dense", ["dense"], "", ["lr", "width"], False)
+            >>> code = AttachedCode("mine", "sqlite:///mine.db", "dense", ["dense"], "", ["lr", "width"], [], False)
             >>> for line in code.lines():
             ...     print(line)
             import optuna
@@ -65,7 +69,7 @@ class AttachedCode:
         yield "import torch"
         yield from imports
         yield "from ordersearch import SearchSpace, build_block"
-        yield "from ordersearch.attach import begin_run, ranked"
+        yield f"from ordersearch.attach import begin_run{', ranked' * self._is_ranked}"
         yield from ("", f"SPACE = SearchSpace.load({self.space!r})", "", "")
         yield from self._objective()
         yield from ("", "")
@@ -73,8 +77,16 @@ class AttachedCode:
         if self.in_groups:
             yield "study.sampler = optuna.samplers.TPESampler(multivariate=True, group=True)"
         yield "study.optimize(objective, n_trials=40)"
-        yield "for order in ranked(study):"
-        yield "    print(order)"
+        if self._is_ranked:
+            yield "for order in ranked(study):"
+            yield "    print(order)"
+        else:
+            yield "for trial in study.best_trials:"
+            yield "    print(trial.values, trial.params)"
+
+    @property
+    def _is_ranked(self) -> bool:
+        return self.n_objectives == 1
 
     def _storage(self) -> tuple[list[str], str]:
         """The storage as Optuna opens it: what to import, and the expression."""
@@ -98,5 +110,6 @@ class AttachedCode:
         for role in self.roles:
             name = role if role.isidentifier() and not iskeyword(role) else "layer"
             yield f"    {name} = build_block(run.blocks[{role!r}], 64, 64)  # in your network, 64 inputs to 64 outputs"
-        told = "" if "lr" in self.own else ", with run.nuisance['lr'],"
-        yield f"    ...  # train as before{told} and return the value"
+        given = " and ".join(f"run.nuisance[{name!r}]" for name in self.nuisance)
+        value = "value" if self._is_ranked else "values"
+        yield f"    ...  # train as before{f', with {given},' * bool(given)} and return the {value}"

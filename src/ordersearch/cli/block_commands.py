@@ -46,9 +46,7 @@ def export(
     ],
     to: Annotated[
         str,
-        typer.Option(
-            help="torch, keras, monai, mmcv, fastai, timm, torchvision, nnunet, pytorch-3dunet, yaml or json."
-        ),
+        typer.Option(help="torch, keras, monai, yaml, ...; see list formats."),
     ],
     out: Annotated[str, typer.Option("--out", "-o", help="The file. [default: it is printed]")] = "",
     rank: Annotated[int, typer.Option(min=1, help="Which of the run's blocks, best first.")] = 1,
@@ -98,9 +96,10 @@ def attach(
 
 
 def list_(
-    kind: Annotated[str, typer.Argument(help="references, networks, spaces, datasets or ops.")], as_json: Json = False
+    kind: Annotated[str, typer.Argument(help="references, networks, spaces, datasets, ops or formats.")],
+    as_json: Json = False,
 ) -> None:
-    """List what is known by name: references, networks, spaces, datasets or ops."""
+    """List what is known by name: references, networks, spaces, datasets, ops or export formats."""
     from ordersearch.report.listing import listed, listing_lines
 
     rows = listed(kind)

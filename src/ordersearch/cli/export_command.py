@@ -12,7 +12,7 @@ from typing import Any
 from ordersearch.cli.interrupts import put_off
 from ordersearch.cli.runs import JOURNAL, RUNS, RunError, journal_in, known_runs, run_path
 from ordersearch.documents import write_whole
-from ordersearch.errors import OrdersearchError, StorageError, unknown_name
+from ordersearch.errors import ExportError, OrdersearchError, StorageError, unknown_name
 from ordersearch.export import BlocksFile, RankedBlocks, export_blocks, read_blocks
 from ordersearch.export.evidence import evidence_of
 from ordersearch.export.format import find_format
@@ -52,11 +52,19 @@ def run_export(options: ExportOptions) -> int:
     path = Path(options.out)
     path = path / f"exported_block{to.suffix}" if path.is_dir() else path
     try:
-        write_whole(path, text)
+        _write(path, text)
     except OSError as cause:
         raise StorageError(f"{path}: cannot be written ({cause.strerror or cause}). Give another --out.") from cause
     print(f"Export:  {path}")
     return 0
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file; into a pipe or a device such as /dev/stdout, which a file must not take the place of."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+    else:
+        write_whole(path, text)
 
 
 def _file(source: str) -> BlocksFile:
@@ -121,7 +129,14 @@ def _text(file: BlocksFile, options: ExportOptions) -> str:
     evidence = evidence_of(file, options.rank)
     is_whole = options.to == "torch" and dims == file.dims and not options.role
     network = _network_text(file, blocks, evidence) if is_whole else ""
-    return network or export_blocks(blocks, options.to, dims=dims, evidence=evidence, equivalent=options.equivalent)
+    if network:
+        return network
+    try:
+        return export_blocks(blocks, options.to, dims=dims, evidence=evidence, equivalent=options.equivalent)
+    except ExportError as cause:
+        if len(blocks) < 2:
+            raise
+        raise ExportError(f"{cause} One role alone: --role {' or --role '.join(blocks)}.") from cause
 
 
 def _asked_for(file: BlocksFile, options: ExportOptions) -> Mapping[str, BlockSpec]:
@@ -160,7 +175,7 @@ def _network_text(file: BlocksFile, blocks: Mapping[str, BlockSpec], evidence: l
 
 
 def _are_sizes(value: object) -> bool:
-    is_list = isinstance(value, list) and all(isinstance(size, int) and size > 0 for size in value)
+    is_list = isinstance(value, list) and all(type(size) is int and size > 0 for size in value)
     return isinstance(value, list) and is_list and prod(value) <= MOST_VALUES
 
 

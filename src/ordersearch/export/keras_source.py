@@ -19,7 +19,7 @@ from ordersearch.spec import BlockSpec
 AXES = {1: "length", 2: "height, width", 3: "depth, height, width"}
 
 INITIAL = '''def initial(fan_in):
-    """PyTorch's law of initial weights; two new objects, since one draws alike twice."""
+    """PyTorch's law of initial weights; two objects, since one draws alike twice."""
     bound = fan_in**-0.5
     return {
         "kernel_initializer": keras.initializers.RandomUniform(-bound, bound),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from ordersearch.export.blocks_file import BlocksFile, RankedBlocks, blocks_cont
 from ordersearch.export.format import Blocks, Format
 from ordersearch.export.header import commented
 from ordersearch.spec import BlockSpec
+
+# Readers of YAML take JSON, but none of these as they are.
+_NO_SIGNS_OF_YAML = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def yaml_file(file: BlocksFile, evidence: Sequence[str] = ()) -> str:
@@ -38,7 +42,8 @@ def yaml_file(file: BlocksFile, evidence: Sequence[str] = ()) -> str:
 
 def json_file(file: BlocksFile) -> str:
     """A blocks file as JSON, which has no word for a figure that is not finite: such ones are left out."""
-    return json.dumps(_finite(_told(file)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(_in_json(_told(file)), indent=2, ensure_ascii=False, allow_nan=False)
+    return _NO_SIGNS_OF_YAML.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text) + "\n"
 
 
 def _told(file: BlocksFile) -> dict[str, Any]:
@@ -50,10 +55,13 @@ def _filled(content: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in content.items() if value not in ("", 0, [], {}) or isinstance(value, float)}
 
 
-def _finite(value: Any) -> Any:
+def _in_json(value: Any) -> Any:
+    """A value of YAML as JSON has it: dates as text, nothing for figures that are not finite."""
     if isinstance(value, Mapping):
-        return {key: _finite(own) for key, own in value.items() if not _is_endless(own)}
-    return [_finite(own) for own in value if not _is_endless(own)] if isinstance(value, list) else value
+        return {str(key): _in_json(own) for key, own in value.items() if not _is_endless(own)}
+    if isinstance(value, list):
+        return [_in_json(own) for own in value if not _is_endless(own)]
+    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def _is_endless(value: object) -> bool:

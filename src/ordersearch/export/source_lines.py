@@ -43,6 +43,9 @@ class SourceCall:
         flat = f"{blanks}{self}{ending}"
         if len(flat) <= WIDTH or not self.arguments:
             return [flat]
+        head = f"{blanks}{self.name}({self._content()})("
+        if self.ending.startswith("(") and len(head) <= WIDTH:
+            return [head, f"{inner}{self.ending[1:-1]}", f"{blanks}){ending}"]
         content = f"{inner}{self._content()}"
         told = [content] if len(content) <= WIDTH else list(self._one_each(indent + STEP))
         return [f"{blanks}{self.name}(", *told, f"{blanks}){self.ending}{ending}"]

@@ -86,7 +86,7 @@ def _check(spec: BlockSpec, dims: int) -> None:
 
 TORCH = Format(
     "torch",
-    "PyTorch source: a class for each block; with a run of mlp or cnn the whole network, too",
+    "PyTorch source: a class for each block; of a run with a built-in network the whole network",
     ".py",
     _check,
     torch_source,

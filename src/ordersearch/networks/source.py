@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
@@ -173,7 +174,7 @@ class _Written:
             if not isinstance(value, int | float | str | tuple | None):
                 raise self._refused(f"layer {name!r}", layer)
             if value != parameter.default:
-                text = quoted(value) if isinstance(value, str) else repr(value)
+                text = _literal(value)
                 yield text if is_leading else f"{key}={text}"
 
     def _refused(self, what: str, layer: nn.Module) -> ExportError:
@@ -189,6 +190,12 @@ def _has_layers(one: BlockClass, block: Block, ins: int, outs: int, options: Map
         return one.layers(ins, outs, options) == block.segments
     except SpecError:
         return False
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
+    return quoted(value) if isinstance(value, str) else repr(value)
 
 
 def _argument(layer: nn.Module, key: str, default: Any) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from ordersearch.errors import ReadingError
@@ -78,6 +80,15 @@ def _check_arguments(module: object, example_input: object) -> None:
             f"{example_input.dtype}, but it is a batch of numbers with a fraction: (n, channels, *sizes) or "
             f"(n, features)."
         )
+    if example_input.is_meta:
+        raise ReadingError(
+            f"{type(module).__name__}: got an example_input on the meta device, where nothing can be computed."
+        )
+    if not example_input.isfinite().all():
+        raise ReadingError(
+            f"{type(module).__name__}: got an example_input with values that are not finite, which say nothing of what "
+            f"the module computes. Take torch.rand{tuple(example_input.shape)}."
+        )
 
 
 def _read(module: nn.Module, x: Tensor) -> BlockSpec:
@@ -93,9 +104,12 @@ def _read(module: nn.Module, x: Tensor) -> BlockSpec:
     _check_same(rebuilt.eval(), x, still, spec, "in evaluation")
     _check_same(rebuilt.train(), x, trained, spec, "in training")
     # Another batch, for what changes from one step to the next: an average over all batches, a start from the first.
-    when = "in a second step of training"
-    again = call_user(lambda: seeded_run(module, 2 * x), at="it", error=ReadingError, failed=f"fails {when}:")
-    _check_same(rebuilt, 2 * x, again, spec, when)
+    # With noise on it, since much that a module does cannot be seen on an example of zeros.
+    other = x + torch.randn_like(x)
+    for is_training, when in ((True, "in a second step of training"), (False, "in evaluation behind it")):
+        module.train(is_training)
+        again = call_user(partial(seeded_run, module, other), at="it", error=ReadingError, failed=f"fails {when}:")
+        _check_same(rebuilt.train(is_training), other, again, spec, when)
     return spec
 
 

@@ -1,4 +1,4 @@
-"""What there is to choose from, as data and as text: references, networks, spaces, data sets, ops."""
+"""What there is to choose from, as data and as text: references, networks, spaces, data sets, ops, formats."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from ordersearch.advice import CATALOGUE
 from ordersearch.errors import PluginError, unknown_name
+from ordersearch.export.format import find_format, format_names
 from ordersearch.ops import OpKind, Role, Value, op_kind, op_names
 from ordersearch.ops.op_spec import OPS, op_package
 from ordersearch.registry import Registry
@@ -24,7 +25,7 @@ def listed(kind: str) -> list[dict[str, Any]]:
     """What there is of a kind, as plain values for JSON.
 
     Args:
-        kind: ``references``, ``networks``, ``spaces``, ``datasets`` or ``ops``.
+        kind: ``references``, ``networks``, ``spaces``, ``datasets``, ``ops`` or ``formats``.
 
     Raises:
         UnknownNameError: There is no list of this kind.
@@ -217,6 +218,11 @@ def _op_lines(row: Row) -> Iterator[str]:
     )
 
 
+def _formats() -> list[dict[str, Any]]:
+    rows = map(find_format, format_names())
+    return [{"name": row.name, "summary": row.summary, "suffix": row.suffix} for row in rows]
+
+
 def _written(value: Value) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
@@ -271,6 +277,7 @@ _LISTS = {
     ),
     "datasets": _List(_datasets, _named, lambda row: iter(()), "Search one: python -m ordersearch DATASET"),
     "ops": _List(_ops, _op_heading, _op_lines, "Write one with its parameters: conv(kernel=5) > relu > dropout(p=0.1)"),
+    "formats": _List(_formats, _named, lambda row: iter(()), "Write one: python -m ordersearch export RUN --to NAME"),
 }
 KINDS = tuple(_LISTS)
 """The kinds of list."""
