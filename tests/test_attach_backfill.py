@@ -113,6 +113,7 @@ def test_an_order_that_is_not_in_the_space_but_its_network_is_enters_as_that() -
         ),
         (parse("linear > gelu"), r"'gelu', where the space has: relu"),
         ({"conv": parse("conv > relu")}, r"has the roles dense, but got blocks for conv"),
+        ("linear > relu", r"blocks: got 'linear > relu', where a block is a BlockSpec: BlockSpec\.parse reads one"),
         (None, r"Trial 0 of study 'mine' does not say which order it had: give the one"),
     ],
 )

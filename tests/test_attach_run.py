@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from optuna.samplers import PartialFixedSampler, RandomSampler, TPESampler
@@ -18,7 +19,7 @@ from optuna.trial import TrialState
 
 from ordersearch.attach import attach_space, backfill, begin_run, check_sampler, ranked
 from ordersearch.attach.own_setting import OwnSetting
-from ordersearch.errors import StudyMismatchError
+from ordersearch.errors import StudyMismatchError, TrainingSettingError
 from ordersearch.identities import canonical, cheapest, cost
 from ordersearch.results import Attribute, State, distinct_runs, read_runs, setting_digest
 from ordersearch.space import SearchSpace
@@ -221,10 +222,45 @@ def test_a_parameter_that_is_asked_for_too_late_is_told_of() -> None:
         study.optimize(objective, n_trials=2)
 
 
+def test_blocks_of_a_second_space_are_asked_for_before() -> None:
+    space, study = dense(), optuna.create_study(sampler=RandomSampler(seed=0))
+
+    def objective(trial: optuna.Trial) -> float:
+        tail = space.suggest(trial, prefix="tail.")["dense"]
+        return float(len(tail) + len(begin_run(trial, space, prefix="head.").blocks["dense"]))
+
+    study.optimize(objective, n_trials=3)
+    assert all(trial.user_attrs[Attribute.OWN]["tail.dense.order"] for trial in study.trials)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"own": {"rate": np.float32(0.5)}}, r"^own\['rate'\]: got .*0\.5.*, but what belongs to a setting is kept as"),
+        ({"own": {"sizes": {1, 2}}}, r"^own\['sizes'\]: got \{1, 2\}, but"),
+        ({"max_seeds": 0}, r"^max_seeds: got 0, but a setting is trained with 1 seed at least\."),
+    ],
+)
+def test_what_cannot_be_kept_or_trained_is_told_before_anything_is_written(options: Any, told: str) -> None:
+    study = optuna.create_study()
+    with pytest.raises(TrainingSettingError, match=told):
+        begin_run(study.ask(), dense(), **options)
+    assert (study.user_attrs, study.trials[0].params) == ({}, {})
+
+
+def test_a_trial_in_no_study_is_told_what_gives_its_blocks() -> None:
+    space, study = dense(), optuna.create_study(sampler=RandomSampler(seed=0))
+    study.optimize(lambda trial: begin_run(trial, space).seed, n_trials=1)
+    for trial in (optuna.trial.FixedTrial(study.best_params), study.best_trial):
+        with pytest.raises(StudyMismatchError, match=rf"got a {type(trial).__name__}, .* space\.suggest\(trial\)"):
+            begin_run(trial, space)  # type: ignore[arg-type]
+        assert space.suggest(trial) == space.decode(study.best_params)
+
+
 def test_a_changed_space_stops_the_first_trial() -> None:
     study = optuna.create_study()
     attach_space(study, dense())
-    with pytest.raises(StudyMismatchError, match=r"the parameter 'conv\.order' is new"):
+    with pytest.raises(StudyMismatchError, match=r"has another space by the prefix '' than 'conv': 'dense'\. Attach"):
         begin_run(study.ask(), SearchSpace.load("conv"))
 
 

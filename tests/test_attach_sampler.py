@@ -155,10 +155,20 @@ def test_several_objectives_have_a_tpe_of_single_parameters_by_default() -> None
     (told,) = check_sampler(study, dense())
     assert told == (
         "TPESampler models every parameter on its own (with several objectives that is its default). "
-        "TPESampler(multivariate=True) models them together."
+        "TPESampler(multivariate=True) models together what every trial has."
     )
     study.sampler = TPESampler(multivariate=True)
     assert (check_sampler(study, dense()), modelled(study)) == ([], ALL)
+
+
+def test_several_objectives_with_trials_from_before_need_more_than_a_multivariate_tpe() -> None:
+    study = optuna.create_study(directions=["minimize", "minimize"])
+    study.optimize(lambda trial: (own_part(trial), 0.0), n_trials=2)
+    (told,) = check_sampler(study, dense())
+    assert told.endswith(
+        "TPESampler(multivariate=True) models together what every trial has. 2 of the 2 finished trials lack some of "
+        "them: backfill() copies trials to a new study with all parameters filled in."
+    )
 
 
 @pytest.mark.parametrize("kind", [RandomSampler, QMCSampler, BruteForceSampler])
@@ -255,7 +265,8 @@ def test_a_sampler_that_cannot_be_asked_is_told_of() -> None:
 
 def test_two_spaces_are_each_others_own() -> None:
     body, study = SearchSpace.load("conv"), optuna.create_study()
-    study.optimize(lambda trial: float(len(body.suggest(trial, "body.")["conv"])), n_trials=3)
+    for _ in range(3):
+        study.tell(study.ask({**body.distributions("body.")}), 0.0)
     (told,) = check_sampler(study, dense(), "head.")
     assert told.startswith("TPESampler models 'head.dense.order', ")
     assert "the space's parameters together, but apart from 'body.conv.dropout', 'body.conv.dropout_rate'" in told

@@ -92,7 +92,7 @@ def test_a_copy_gets_the_order_and_all_that_the_study_has(command: Command, stud
     assert attached_space(loaded("mine"), "b.") is None
     again = command("--study", "mine", "--into", "orders", *AS, "--prefix", "b.")
     assert again[0] == 0
-    assert "Copied   0 trials copied, 10 there already: " in again[1]
+    assert "Copied   0 trials copied, 10 there already: study 'orders'\n" in again[1]
 
 
 def test_the_printed_program_goes_on_with_the_study(command: Command, study: optuna.Study) -> None:
@@ -103,6 +103,21 @@ def test_the_printed_program_goes_on_with_the_study(command: Command, study: opt
     text = text.replace("    ...  # train as before", "    return float(run.seed)  # train as before")
     exec(compile(text.replace("n_trials=40", "n_trials=2"), "<printed>", "exec"), {"__name__": "printed"})
     assert len(loaded("orders").trials) == 12
+
+
+def test_the_printed_program_of_several_objectives_asks_for_no_ranking(command: Command, tmp_path: Path) -> None:
+    both = optuna.create_study(
+        study_name="both", storage=storage_of("sqlite", tmp_path), directions=["minimize", "maximize"]
+    )
+    both.optimize(lambda trial: (trial.suggest_float("x", 0, 1), 1.0), n_trials=2)
+    _, out, _ = command("--study", "both", "--into", "orders", *AS)
+    text = program(out)
+    assert "with run.nuisance['lr'], and return the values" in text
+    text = text.replace("    ...  # first, as", "    trial.suggest_float('x', 0, 1)  # first, as")
+    text = text.replace("    ...  # train as before", "    return float(run.seed), 1.0  # train as before")
+    with pytest.warns(optuna.exceptions.ExperimentalWarning, match="group"):
+        exec(compile(text.replace("n_trials=40", "n_trials=1"), "<printed>", "exec"), {"__name__": "printed"})
+    assert len(loaded("orders").trials) == 3
 
 
 def test_a_journal_is_opened_in_the_program_as_optuna_does(command: Command) -> None:
@@ -126,14 +141,14 @@ def test_names_from_outside_stay_text(command: Command, tmp_path: Path) -> None:
 
 
 def test_a_proxy_is_opened_in_the_program_as_optuna_does() -> None:
-    code = AttachedCode("mine", "grpc://node1:14000", "dense", ["dense"], "", [], in_groups=False)
+    code = AttachedCode("mine", "grpc://node1:14000", "dense", ["dense"], "", [], [], in_groups=False)
     text = "\n".join(code.lines())
     assert "from optuna.storages import GrpcStorageProxy" in text
     assert "storage=GrpcStorageProxy(host='node1', port=14000))" in text
 
 
 def test_a_password_is_in_neither_code_nor_text() -> None:
-    code = AttachedCode("mine", "postgresql://ada:secret@host/studies", "dense", ["dense"], "", [], in_groups=False)
+    code = AttachedCode("mine", "postgresql://ada:secret@host/studies", "dense", ["dense"], "", [], [], in_groups=False)
     text = "\n".join(code.lines())
     assert "secret" not in text
     assert "storage='postgresql://ada:***@host/studies'" in text

@@ -23,7 +23,7 @@ def runnable() -> list[str]:
         elif "pytest" not in text:
             command = text.rpartition("&&")[2].strip().removeprefix(".venv/bin/")
             # The first command takes minutes; what it does is the same with a smaller budget.
-            short = " --trials 14 --max-epochs 2 --confirm 4" if command.endswith("-m ordersearch digits") else ""
+            short = " --trials 14 --max-epochs 2 --confirm 5" if command.endswith("-m ordersearch digits") else ""
             found.append(f"$ {command}{short}")
     return found
 

@@ -127,6 +127,7 @@ def test_what_is_wrong_in_a_network_is_caught(install: Install, name: str, what:
 
 
 DATASETS = """
+import os
 import numpy as np
 from ordersearch.data import Dataset
 
@@ -164,6 +165,11 @@ def floats():
 def same():
     return made(np.ones((20, 3), np.float32), Y)
 
+def elsewhere():
+    if os.environ.get("PYTHONHASHSEED") == "1":
+        raise OSError("no such disk")
+    return made(X, Y)
+
 def endless():
     return made(X, X * np.inf, task="regression", class_names=())
 """
@@ -178,6 +184,11 @@ def endless():
             r"unseeded: loaded twice, it holds other samples\. Draw from a generator with a fixed seed",
         ),
         ("hashed", "fingerprint", r"hashed: in another process it holds other samples: \w{16} instead of \w{16}"),
+        (
+            "elsewhere",
+            "fingerprint",
+            r"^elsewhere: in another process it cannot be loaded: ordersearch\.errors\.DataError: .*no such disk",
+        ),
         ("double", "samples", r"made: x is of float64, where it is uint8 or float32"),
         ("flat", "samples", r"made: x has shape \(20, 3\), where image samples make 4 dimensions"),
         ("unlabelled", "samples", r"made: the targets of x lie between 1 and 2, where 2 classes are counted from 0"),

@@ -229,6 +229,7 @@ DOUBLES = row("Doubles", Role.ACTIVATION)
 def beta(accepts):
     return {"params": (Param("beta", 1.0, "beta is good", accepts),), "beta": "$beta"}
 
+NOWHERE = row("Nowhere", Role.ACTIVATION)
 CARELESS = row("Careless", Role.ACTIVATION, **beta(lambda v: v > 0))
 NOTANUMBER = row("NotANumber", Role.ACTIVATION, **beta(lambda v: v != 2))
 """
@@ -263,6 +264,7 @@ NOTANUMBER = row("NotANumber", Role.ACTIVATION, **beta(lambda v: v != 2))
         ("Images", "layers", r"images on 1-D maps: its layer raises ValueError: not enough values to unpack"),
         ("Wide", "layers", r"wide on 1-D maps: it makes \(8, 12, 63\), where \(8, 12, 32\) follows"),
         ("Doubles", "layers", r"doubles on 1-D maps: it makes torch.float64 of torch.float32"),
+        ("Nowhere", "row", r"nowhere: its layer \w+\.Nowhere cannot be imported: module '\w+' has no attribute"),
         ("Careless", "row", r"careless: beta\.accepts\('no such word'\) raises TypeError"),
         ("NotANumber", "row", r"notanumber: beta accepts 'no such word'"),
     ],

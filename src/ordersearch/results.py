@@ -186,7 +186,7 @@ def setting_digest(
     chosen: list[Any] = [learning_rate] if batch_size is None else [learning_rate, batch_size]
     if own:
         chosen.append(sorted(own.items()))
-    text = json.dumps([sorted(canonical_blocks.items()), *chosen])
+    text = json.dumps([sorted(canonical_blocks.items()), *chosen], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -50,6 +50,10 @@ class Given:
         if blocks is None:
             return None
         roles = space.block_roles
+        if not isinstance(blocks, BlockSpec | Mapping):
+            raise SpaceError(
+                f"blocks: got {blocks!r:.200}, where a block is a BlockSpec: BlockSpec.parse reads one from text."
+            )
         if isinstance(blocks, BlockSpec):
             if len(roles) > 1:
                 raise SpaceError(
@@ -89,7 +93,7 @@ class Filling:
             if trial.state.is_finished() and trial.params.keys().isdisjoint(before.distributions(prefix)):
                 raise SpaceError(
                     f"Trial {trial.number} of study {study.study_name!r} does not say which order it had: give the one "
-                    "that such trials had, as blocks."
+                    "that such trials had (blocks= in Python, --as in the shell)."
                 )
         return cls(space, prefix, before, given)
 

@@ -106,11 +106,15 @@ def _check_same(study: Study, kept: Mapping[str, Any], space: SearchSpace, prefi
     # Optuna does not mind which parameter comes first, nor 1 for 1.0; the fingerprint does.
     if kept.get(FINGERPRINT) == space.fingerprint():
         return
-    changes = list(_changes(_choices(kept.get(SPACE, {})), _choices(to_plain(space)), prefix))
+    before = kept.get(SPACE, {})
+    changes = list(_changes(_choices(before), _choices(to_plain(space)), prefix))
     if changes:
+        told = f"the space {space.name!r} as it was before a change: {'; '.join(changes)}"
+        if before.get("name") != space.name:
+            told = f"another space by the prefix {prefix!r} than {space.name!r}: {before.get('name')!r}"
         raise StudyMismatchError(
-            f"Study {study.study_name!r} has the space {space.name!r} as it was before a change: {'; '.join(changes)}. "
-            "Attach it with another prefix, or make a new study and backfill it from this one."
+            f"Study {study.study_name!r} has {told}. Attach it with another prefix, or make a new study and backfill "
+            "it from this one."
         )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ordersearch.errors import TrainingSettingError
 from ordersearch.identities import canonical, cheapest
 from ordersearch.results import Attribute, setting_digest
 from ordersearch.space import SearchSpace
@@ -76,6 +78,22 @@ class OwnSetting:
             Attribute.SETTING: self.digest,
         }
         return {str(name): value for name, value in kept.items()}
+
+
+def require_plain(own: Mapping[str, Any]) -> None:
+    """Raise a TrainingSettingError if what belongs to a setting cannot be kept in a study.
+
+    Example:
+        >>> require_plain({"lr": 0.01, "betas": [0.9, 0.99]})
+    """
+    for name, value in own.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError) as cause:
+            raise TrainingSettingError(
+                f"own[{name!r}]: got {value!r:.200}, but what belongs to a setting is kept as JSON: numbers, words, "
+                "truth values, None, lists and mappings of these. Convert it, such as with float()."
+            ) from cause
 
 
 def own_params(params: Mapping[str, Any], space: SearchSpace, prefix: str) -> dict[str, Any]:

@@ -16,8 +16,6 @@ from ordersearch.errors import StudyMismatchError
 from ordersearch.ranking.interval import FEWEST_FOR_INTERVAL, told_half_width
 from ordersearch.results import Attribute, Run, distinct_runs, in_one_line, read_runs
 
-"""Of two values, a 95 % interval reaches nine times as far as the values lie apart, and says nothing."""
-
 
 @dataclass(frozen=True)
 class RankedOrder:

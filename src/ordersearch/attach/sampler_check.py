@@ -83,7 +83,8 @@ def _problems(outlook: Outlook) -> Iterator[str]:
         yield f"{name} takes numbers only, and draws {_listed(missing)} at random. {OTHERS}"
     elif outlook.kind is TPESampler and not outlook.relative and outlook.shared:
         default = " (with several objectives that is its default)" if outlook.n_objectives > 1 else ""
-        yield f"{name} models every parameter on its own{default}. TPESampler(multivariate=True) models them together."
+        together = "TPESampler(multivariate=True) models together what every trial has."
+        yield f"{name} models every parameter on its own{default}. {together} {_why(outlook, outlook.ours)}".rstrip()
     else:
         if missing:
             yield _about_missing(outlook, missing)

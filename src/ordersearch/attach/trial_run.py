@@ -10,9 +10,9 @@ import optuna
 from optuna.trial import TrialState
 
 from ordersearch.attach.kept_space import attach_space, other_distribution
-from ordersearch.attach.own_setting import OwnSetting, own_params
+from ordersearch.attach.own_setting import OwnSetting, own_params, require_plain
 from ordersearch.attach.turns import await_turn
-from ordersearch.errors import StudyMismatchError
+from ordersearch.errors import StudyMismatchError, TrainingSettingError
 from ordersearch.results import Attribute, Run, State, next_seed, runs_of_setting
 from ordersearch.space import SearchSpace
 from ordersearch.space.search_space import Blocks
@@ -49,8 +49,11 @@ def begin_run(
     every trial has. A setting that was proposed before gets its next seed, whichever order of the class it is proposed
     as; a run that another process has under way counts. ``ranked`` reads the runs back.
 
+    Call it once a trial. The blocks of a second space are asked for before it, with ``space.suggest(trial, prefix)``:
+    then they belong to the setting.
+
     Args:
-        trial: It has been asked for the objective's own parameters.
+        trial: Of a study, under way; it has been asked for the objective's own parameters.
         space: Is attached to the trial's study, now at the latest.
         prefix: Put before the names of the space's parameters.
         max_seeds: How many seeds a setting is trained with at most.
@@ -60,7 +63,8 @@ def begin_run(
     Raises:
         TrialPruned: The setting has had all of its seeds.
         StudyMismatchError: The space cannot be attached; or the study has another ``lr``, which the trial was not asked
-            for; or earlier trials were asked for parameters of their own after this.
+            for; or earlier trials were asked for parameters of their own after this; or the trial is in no study.
+        TrainingSettingError: ``max_seeds`` is below 1, or ``own`` holds what is no value of JSON.
 
     Example:
         >>> study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
@@ -68,6 +72,7 @@ def begin_run(
         >>> print(run.blocks["dense"], run.nuisance, run.seed)
         linear > batch_norm > relu {'lr': 0.01} 0
     """
+    _require_usable(trial, max_seeds, own or {})
     attach_space(trial.study, space, prefix)
     given = own_params(trial.params, space, prefix) if own is None else dict(own)
     if own is None:
@@ -77,6 +82,18 @@ def begin_run(
     nuisance = _space_nuisance(trial, space, prefix, given)
     setting = OwnSetting.of(space.decode(params, prefix), {**nuisance, **given})
     return TrialRun(setting.cheapest, setting.nuisance, _taken_seed(trial, setting, max_seeds))
+
+
+def _require_usable(trial: object, max_seeds: int, own: Mapping[str, Any]) -> None:
+    """Raise the error for what is given to ``begin_run`` before anything is written."""
+    if not isinstance(trial, optuna.Trial):
+        raise StudyMismatchError(
+            f"begin_run: got a {type(trial).__name__}, but seeds are counted in the study of an optuna.Trial. "
+            "space.suggest(trial) gives the blocks of one that is in no study."
+        )
+    if max_seeds < 1:
+        raise TrainingSettingError(f"max_seeds: got {max_seeds!r}, but a setting is trained with 1 seed at least.")
+    require_plain(own)
 
 
 def _space_nuisance(trial: optuna.Trial, space: SearchSpace, prefix: str, own: Mapping[str, Any]) -> dict[str, float]:

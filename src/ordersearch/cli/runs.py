@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
-from ordersearch.errors import OrdersearchError, nearest
+from ordersearch.errors import OrdersearchError, nearest, without_password
 
 RUNS = Path("runs")
 JOURNAL = "study.journal"
 ARTIFACTS = "artifacts"
-SQLITE = "sqlite:///"
 
 
 class RunError(OrdersearchError, LookupError):
@@ -52,11 +52,21 @@ def existing_storage(location: str) -> str:
     Raises:
         RunError: It is a file that is not there.
     """
-    file = location.removeprefix(SQLITE)
-    is_file = location.startswith(SQLITE) or (location.endswith((".journal", ".log")) and "://" not in location)
-    if is_file and not Path(file).exists():
-        raise RunError(f"--storage: got {location!r}, but there is no file {file!r}. Check the path.")
+    file = _file_of(location)
+    if file and not Path(file).exists():
+        raise RunError(f"--storage: got {without_password(location)!r}, but there is no file {file!r}. Check the path.")
     return location
+
+
+def _file_of(location: str) -> str:
+    """The file that a storage is kept in; empty where it is in none."""
+    if location.startswith("sqlite"):
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        with suppress(ArgumentError):
+            return make_url(location).database or ""
+    return location if location.endswith((".journal", ".log")) and "://" not in location else ""
 
 
 def newest_run() -> Path:

@@ -114,12 +114,14 @@ def _require_targets(dataset: Dataset, part: str, y: NDArray[Any]) -> None:
 
 def _fingerprint(name: str) -> None:
     """The same samples in another process, where sets and hashes are in another order."""
+    here = load_dataset(name).fingerprint
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONHASHSEED": "1"}
     ended = subprocess.run(
         [sys.executable, "-c", _FINGERPRINT, name], env=environ, capture_output=True, text=True, check=False
     )
-    require(ended.returncode == 0, f"{name}: in another process it cannot be loaded: {ended.stderr.strip()[-500:]}")
-    here, there = load_dataset(name).fingerprint, ended.stdout.split()[-1]
+    told = ended.stderr.strip().rpartition("\n")[2]
+    require(ended.returncode == 0, f"{name}: in another process it cannot be loaded: {told}")
+    there = ended.stdout.split()[-1]
     require(here == there, f"{name}: in another process it holds other samples: {there} instead of {here}")
 
 

@@ -75,8 +75,12 @@ def _row(kind: OpKind) -> None:
             require(not accepted, f"{kind.name}: {param.name} accepts {nonsense!r}")
     for call in (kind.on_maps, kind.on_features):
         if call is not None:
-            module, _, name = call.target.format(dims=2).rpartition(".")
-            keywords = set(inspect.signature(getattr(import_module(module), name)).parameters)
+            target = call.target.format(dims=2)
+            module, _, name = target.rpartition(".")
+            try:
+                keywords = set(inspect.signature(getattr(import_module(module), name)).parameters)
+            except (ImportError, AttributeError) as cause:
+                fail(f"{kind.name}: its layer {target} cannot be imported: {cause}")
             unknown = set(call.arguments) - keywords
             require(not unknown or "kwargs" in keywords, f"{kind.name}: {name} takes no {', '.join(sorted(unknown))}")
 
