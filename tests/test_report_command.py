@@ -143,6 +143,7 @@ def test_a_study_in_a_database_is_found_by_name(command: Command, search: Search
         (["digits-conv", "--format", "pdf"], "--format: no format is named 'pdf'. Known: csv, html, json, md."),
         (["digits-conv", "--storage", "sqlite:///a.db"], "Got the run 'digits-conv' and --storage, but a report is of"),
         (["--storage", "sqlite:///a.db"], "--storage: got 'sqlite:///a.db', but there is no file 'a.db'. Check the"),
+        (["--storage", "sqlite+pysqlite:///b.db?timeout=5"], "--storage: got 'sqlite+pysqlite:///b.db?timeout=5', but"),
         (
             ["small.yaml"],
             "Storage 'small.yaml' cannot be opened (ValueError: a storage is a path that ends in .jo",
