@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -22,13 +21,9 @@ PAGE = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def exports() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("exports", ROOT / "benchmarks" / "exports.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["exports"] = module
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")
+        return import_module("exports")
 
 
 def test_the_page_has_the_counts(exports: ModuleType) -> None:

@@ -25,6 +25,7 @@ from ordersearch.ops.table import BUILTIN_OPS
 from ordersearch.space import shipped_spaces
 from ordersearch.spec import BlockSpec
 from tests.exported_source import require_tidy
+from tests.library_blocks import defined
 
 # Keras 3.15 turns tensors of torch into arrays in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -44,9 +45,7 @@ def keras(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def exported(spec: BlockSpec, dims: int) -> Callable[..., Any]:
     """The function that the exported source of a block defines."""
-    names: dict[str, Any] = {}
-    exec(export_blocks({"tested": spec}, "keras", dims=dims), names)
-    function: Callable[..., Any] = names["tested_block"]
+    function: Callable[..., Any] = defined(export_blocks({"tested": spec}, "keras", dims=dims))["tested_block"]
     return function
 
 
@@ -442,7 +441,5 @@ def test_source_is_formatted_and_free_of_faults(dims: int, tmp_path: Path) -> No
 def test_text_from_outside_stays_in_the_comment(keras: Any) -> None:
     blocks = {'x"""\nimport os': BlockSpec.parse("linear > relu")}
     source = export_blocks(blocks, "keras", evidence=['"""; import os; os.system("x")\nraise SystemExit'])
-    names: dict[str, Any] = {}
-    exec(source, names)
-    assert "os" not in names
+    assert "os" not in defined(source)
     assert '# """; import os; os.system("x") raise SystemExit' in source.splitlines()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -21,6 +20,7 @@ from ordersearch.ops import Call, OpKind, Param, Role, op_kind
 from ordersearch.ops.table import BUILTIN_OPS
 from ordersearch.spec import BlockSpec
 from tests.exported_source import Case, require_same, require_tidy
+from tests.library_blocks import defined
 from tests.strategies import block_specs
 
 parse = BlockSpec.parse
@@ -75,13 +75,6 @@ def test_source_is_the_golden_one(
     golden(f"{name}.py.txt", export_blocks({role: parse(text)}, "torch", dims=dims, evidence=evidence))
 
 
-def made_by(source: str) -> dict[str, Any]:
-    """What a source defines."""
-    names: dict[str, Any] = {}
-    exec(compile(source, "exported", "exec"), names)
-    return names
-
-
 @settings(max_examples=40)
 @example(parse("conv(kernel=4) > batch_norm > max_pool"), 2, False, True)
 @given(block_specs(), st.sampled_from([1, 2, 3]), st.booleans(), st.booleans())
@@ -94,13 +87,13 @@ def test_any_block_has_the_layers_that_are_built(spec: BlockSpec, dims: int, poo
         return
     options = BlockClass("", spec, dims).options
     given = {key: value for key, value in (("pool", pool), ("dropout", dropout)) if key in options}
-    made = made_by(export_blocks({"conv": spec}, "torch", dims=dims))["ConvBlock"](24, 48, **given)
+    made = defined(export_blocks({"conv": spec}, "torch", dims=dims))["ConvBlock"](24, 48, **given)
     # Block's own name is the first line.
     assert repr(made).splitlines()[1:] == repr(block).splitlines()[1:]
 
 
 def test_the_file_loads_into_any_width_with_its_groups(tmp_path: Path) -> None:
-    made = made_by(export_blocks({"conv": parse("conv > group_norm > relu")}, "torch"))["ConvBlock"]
+    made = defined(export_blocks({"conv": parse("conv > group_norm > relu")}, "torch"))["ConvBlock"]
     for width in (1, 6, 7, 8, 20):
         assert made(3, width).group_norm.num_groups == build_block(parse("conv > group_norm"), 3, width)[1].num_groups
 
@@ -120,7 +113,7 @@ def test_every_role_has_a_class_whose_name_python_takes(tmp_path: Path) -> None:
     dense = parse("linear > relu > dropout(p=0.2)")
     roles = ["dense", "stage end", "stage_end", "1", "", 'a"""\nimport os', "größe", "class"]
     source = export_blocks(dict.fromkeys(roles, dense), "torch")
-    names = [name for name in made_by(source) if name.endswith("Block") or name[-1] in "0123456789"]
+    names = [name for name in defined(source) if name.endswith("Block") or name[-1] in "0123456789"]
     assert names == [
         "DenseBlock",
         "StageEndBlock",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import optuna
 from optuna.trial import FrozenTrial
 
+from ordersearch.attach.turns import await_turn
 from ordersearch.results import FAILED, RETRIED, TRAINED, Run, State, count_trained, read_runs, run_of, runs_of_setting
 from ordersearch.study.observer import Observer, Progress
 from ordersearch.study.opening import queue_again
@@ -167,6 +168,8 @@ class Watch:
 
     def _is_over(self) -> bool:
         """Whether this process is to begin no further trial."""
+        # What another one has just begun may be the last that there is: it says so in a moment.
+        await_turn(self.study, len(self.study.get_trials(deepcopy=False)))
         runs = read_runs(self.study)
         if self.team.is_over() or self.stop_reason(runs):
             return True

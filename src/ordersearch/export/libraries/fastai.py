@@ -8,9 +8,9 @@ from typing import Any
 
 from ordersearch.errors import unknown_name
 from ordersearch.export.libraries.library import Library
-from ordersearch.export.libraries.library_block import Layer, LibraryBlock, Run, differing
+from ordersearch.export.libraries.library_block import Layer, LibraryBlock, Run, differing, half
 from ordersearch.export.libraries.source_items import partial_of
-from ordersearch.export.libraries.terms import TORCH_ACTIVATIONS, Terms, block_of, conv_op, described
+from ordersearch.export.libraries.terms import ACT_CLASSES, Terms, block_of, conv_op, described
 from ordersearch.export.source_lines import SourceCall
 from ordersearch.export.torch_layers import layer_source
 from ordersearch.ops import OpSpec
@@ -49,12 +49,11 @@ def _linear_refusal(run: Run) -> str:
 
 def _conv_layer(run: Run) -> list[SourceCall]:
     values = run.weight.values
-    padding = (int(values["kernel_size"] or 1) - 1) // 2
     arguments = [
         "in_channels",
         "out_channels",
         *([f"ks={values['kernel_size']!r}"] if values["kernel_size"] != 3 else []),
-        *differing(values, {"stride": 1, "padding": padding, "bias": run.norm is None}),
+        *differing(values, {"stride": 1, "padding": half(values["kernel_size"]), "bias": run.norm is None}),
         *([f"ndim={run.dims}"] if run.dims != 2 else []),
         *(["norm_type=None"] if run.norm is None else []),
         *(["bn_1st=False"] if run.order == "WAN" else []),
@@ -121,7 +120,6 @@ FASTAI = Library(
     ),
 ).format
 
-ACTS = Terms("The activation", TORCH_ACTIVATIONS)
 NORM_TYPES = Terms("fastai's norm_type", {"Batch": "batch_norm", "BatchZero": "batch_norm"})
 
 
@@ -165,7 +163,7 @@ def _from_conv_layer(
 ) -> BlockSpec:
     conv = conv_op(ks, 0, dilation, groups)
     if padding is None:
-        padding = (int(conv["kernel"] or 1) - 1) // 2
+        padding = half(conv["kernel"])
     conv = conv_op(ks, padding, dilation, groups)
     norm = None if norm_type is None else NORM_TYPES.op(str(getattr(norm_type, "name", norm_type)), {})
     ops = [_act_op(act_cls), norm]
@@ -182,7 +180,7 @@ _BLOCKS: Mapping[str, Callable[..., BlockSpec]] = {"ConvLayer": _from_conv_layer
 
 
 def _act_op(act: Any) -> OpSpec | None:
-    return None if act is None else ACTS.op(*described(act))
+    return None if act is None else ACT_CLASSES.op(*described(act))
 
 
 def _there(ops: Iterable[OpSpec | None]) -> list[OpSpec]:

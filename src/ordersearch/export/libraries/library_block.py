@@ -230,6 +230,16 @@ def differing(values: Mapping[str, Value], defaults: Mapping[str, Value]) -> lis
     return [f"{key}={text_of(values[key])}" for key, default in defaults.items() if values[key] != default]
 
 
+def half(kernel: Value) -> int:
+    """Half of a kernel, rounded down: the padding that keeps the size of maps where the kernel is odd.
+
+    Example:
+        >>> half(5), half(2)
+        (2, 0)
+    """
+    return (int(kernel or 1) - 1) // 2
+
+
 def _is_part(letters: str, order: str) -> bool:
     rest = iter(order)
     return all(letter in rest for letter in letters)

@@ -11,7 +11,7 @@ from ordersearch.errors import ExportError
 from ordersearch.export.libraries.library import Library
 from ordersearch.export.libraries.library_block import Layer, LibraryBlock, Run, differing
 from ordersearch.export.libraries.source_items import mapping
-from ordersearch.export.libraries.terms import TORCH_ACTIVATIONS, Terms, block_of, conv_op
+from ordersearch.export.libraries.terms import ACT_CLASSES, TORCH_ACTIVATIONS, Terms, block_of, conv_op
 from ordersearch.export.source_lines import SourceCall
 from ordersearch.ops import OpSpec
 from ordersearch.spec import BlockSpec
@@ -114,7 +114,6 @@ ACTS = Terms(
     {**{known: TORCH_ACTIVATIONS[name] for name, known in NAMED_ACTIVATIONS.items()}, "Swish": "silu"},
 )
 ACT_CFG: Mapping[str, Any] = MappingProxyType({"type": "ReLU"})
-ACT_CLASSES = Terms("The activation", TORCH_ACTIVATIONS)
 
 
 def from_mmcv(

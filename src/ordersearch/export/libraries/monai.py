@@ -10,7 +10,7 @@ from ordersearch.errors import ExportError
 from ordersearch.export.libraries.library import Library
 from ordersearch.export.libraries.library_block import Layer, LibraryBlock, Run, differing
 from ordersearch.export.libraries.source_items import SourceItems, mapping, named_with
-from ordersearch.export.libraries.terms import TORCH_ACTIVATIONS, Terms, block_of, conv_op, distinct
+from ordersearch.export.libraries.terms import ACT_CLASSES, TORCH_ACTIVATIONS, Terms, block_of, conv_op, distinct
 from ordersearch.export.source_lines import SourceCall
 from ordersearch.export.torch_layers import layer_source
 from ordersearch.ops import OpSpec
@@ -106,7 +106,6 @@ ACTS = Terms(
         "MISH": "mish",
     },
 )
-ACT_CLASSES = Terms("The activation", TORCH_ACTIVATIONS)
 NORM_KINDS = Terms("MONAI's norm", {"BATCH": "batch_norm", "GROUP": "group_norm"}, {"GROUP": "num_groups"})
 FEATURE_NORMS = Terms(
     "MONAI's norm", {**NORM_KINDS.ops, "LAYER": "layer_norm"}, {**NORM_KINDS.needed, "LAYER": "normalized_shape"}

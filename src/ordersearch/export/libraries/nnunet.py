@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ordersearch.export.libraries.library import Library
-from ordersearch.export.libraries.library_block import Layer, LibraryBlock, Run
+from ordersearch.export.libraries.library_block import Layer, LibraryBlock, Run, half
 from ordersearch.export.libraries.source_items import mapping
 from ordersearch.export.source_lines import SourceCall
 from ordersearch.ops import Role
@@ -18,7 +18,7 @@ def _refusal(run: Run) -> str:
     values = run.weight.values
     if values["dilation"] != 1 or values["groups"] != 1:
         return f"{BLOCK} has no dilation and no groups"
-    if values["padding"] != (int(values["kernel_size"] or 1) - 1) // 2:
+    if values["padding"] != half(values["kernel_size"]):
         return f"{BLOCK} pads by half of the kernel on both sides"
     if run.norm and run.norm.name not in NORMS:
         return f"{BLOCK} gives a norm its channels alone, which {run.norm.name} may not take"

@@ -59,6 +59,7 @@ def _kept(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
 
 TORCH_ACTIVATIONS = {kind.on_maps.target.removeprefix("torch.nn."): kind.name for kind in ACTIVATIONS if kind.on_maps}
 """The activations of ``torch.nn`` that are ops, by class."""
+ACT_CLASSES = Terms("The activation", TORCH_ACTIVATIONS)
 
 
 def described(layer: Any) -> tuple[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ordersearch.export.libraries.library import Library
-from ordersearch.export.libraries.library_block import Layer, LibraryBlock, Run, differing
+from ordersearch.export.libraries.library_block import Layer, LibraryBlock, Run, differing, half
 from ordersearch.export.libraries.source_items import partial_of
 from ordersearch.export.source_lines import SourceCall
 
@@ -28,7 +28,7 @@ def _mlp_refusal(run: Run) -> str:
 
 def _convolution(run: Run) -> list[SourceCall]:
     values = run.weight.values
-    same = (int(values["kernel_size"] or 1) - 1) // 2 * int(values["dilation"] or 1)
+    same = half(values["kernel_size"]) * int(values["dilation"] or 1)
     arguments = [
         "in_channels",
         "out_channels",
