@@ -154,6 +154,20 @@ def test_what_does_not_fit_is_said_with_the_op_and_the_sizes() -> None:
         block.output_sizes([8, 8])
 
 
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("op", ["avg_pool", "max_pool"])
+def test_a_padded_window_fits_where_its_layer_takes_it(op: str, dims: int) -> None:
+    block = build(f"conv > {op}(kernel=3, padding=1)", 1, 2, dims=dims)
+    sizes, x = [2] * dims, torch.zeros(1, 1, *[2] * dims)
+    if (op, dims) == ("avg_pool", 3):
+        with pytest.raises(RuntimeError, match="smaller than kernel size"):
+            block(x)
+        with pytest.raises(ShapeError, match=r"op 2 \(avg_pool\) would get 2x2x2 for a window of 3\."):
+            block.output_sizes(sizes)
+    else:
+        assert block.output_sizes(sizes) == tuple(block(x).shape[2:])
+
+
 @pytest.mark.parametrize(
     "text",
     [

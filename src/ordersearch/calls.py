@@ -210,7 +210,9 @@ def _after(layer: LayerCall, sizes: tuple[int, ...], spec: BlockSpec, given: tup
         return sizes
     window = int(arguments.get("dilation") or 1) * (int(op["kernel"] or 1) - 1) + 1
     stride, padding = int(arguments.get("stride") or window), int(arguments.get("padding") or 0)
-    if any(size + 2 * padding < window for size in sizes):
+    # PyTorch asks for maps as large as the window here, whatever is padded.
+    counted = 0 if layer.target == "torch.nn.AvgPool3d" else padding
+    if any(size + 2 * counted < window for size in sizes):
         raise ShapeError(
             f"Block '{spec}' does not fit {_with_article(_by(given))} input: op {layer.number} ({op.name}) would get "
             f"{_by(sizes)} for a window of {window}."
