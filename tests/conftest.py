@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.browser import browser  # noqa: F401
-from tests.plugged import install  # noqa: F401
+from tests.plugged import install, plant  # noqa: F401
 from tests.postgres import database, opened, postgres  # noqa: F401
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -13,6 +13,17 @@ Install = Callable[..., str]
 
 
 @pytest.fixture
+def plant(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """The op table may be patched; what was cached of it is forgotten before and after."""
+    from ordersearch.ops import op_kind
+
+    op_kind.cache_clear()
+    yield monkeypatch
+    monkeypatch.undo()
+    op_kind.cache_clear()
+
+
+@pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Installs a package of one module for a test; the tables of plugins are as in a new process before and after.
 

@@ -66,15 +66,6 @@ def test_every_row_is_held_against_its_layers() -> None:
     assert {op.name for dims in (0, 2) for op in partners(dims)} == rows
 
 
-@pytest.fixture
-def plant(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """The op table may be patched; what was cached of it is forgotten before and after."""
-    op_kind.cache_clear()
-    yield monkeypatch
-    monkeypatch.undo()
-    op_kind.cache_clear()
-
-
 @pytest.mark.parametrize(
     ("name", "trait", "complaint"),
     [

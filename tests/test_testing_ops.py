@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -52,15 +51,6 @@ def told(name: str, what: str) -> str:
     with pytest.raises(AssertionError, match=f"^(On .*)?'?{name}|^conv|^linear") as caught:
         check()
     return str(caught.value)
-
-
-@pytest.fixture
-def plant(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """The op table may be patched; what was cached of it is forgotten before and after."""
-    op_kind.cache_clear()
-    yield monkeypatch
-    monkeypatch.undo()
-    op_kind.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from ordersearch.results import Run, State, in_one_line, write_trials
 from ordersearch.spec import BlockSpec
 from ordersearch.study.effects import write_effects
 from ordersearch.study.kept_study import KeptStudy
-from ordersearch.study.record import Searched
+from ordersearch.study.record import Record, Searched
 from ordersearch.study.result import SearchResult, reference_names
-from ordersearch.study.search import Search, named_network
+from ordersearch.study.search import Search
 from ordersearch.study.verdict import Verdict
 
 N_RANKED = 5
@@ -50,30 +50,7 @@ def write_outputs(
 
 def blocks_file(search: Search, result: SearchResult, confirmed: Verdict | None = None) -> BlocksFile:
     """The winner and the next best few, with where they came from: after a confirmation, its finalists come first."""
-    dataset = search.dataset
-    return BlocksFile(
-        ranking=_ranking(result, confirmed),
-        dims=dataset.dims or 2,
-        verdict=_verdict_and_scope(search, result, confirmed),
-        study={
-            "name": search.name,
-            "space": search.space.name,
-            "space_fingerprint": search.space.fingerprint(),
-            **named_network(search.network),
-            "direction": search.direction,
-            "seed": search.seed,
-            **search.training.to_dict(),
-        },
-        data={
-            "name": dataset.name,
-            "fingerprint": dataset.fingerprint,
-            "input": dataset.input,
-            "shape": list(dataset.input_shape),
-            "n_outputs": dataset.n_outputs,
-        },
-        counts=counts(search, result),
-        versions=library_versions(),
-    )
+    return _file(search, result, confirmed, search.dataset.input_shape, library_versions())
 
 
 def kept_blocks_file(kept: KeptStudy) -> BlocksFile:
@@ -83,34 +60,44 @@ def kept_blocks_file(kept: KeptStudy) -> BlocksFile:
         StudyMismatchError: No trial of it is complete.
     """
     record, result = kept.record, kept.result
-    confirmed = kept.confirmed.verdict if kept.confirmed and kept.confirmed.verdict.standings else None
-    ranking = _ranking(result, confirmed)
-    if not ranking:
+    if not result.places:
         raise StudyMismatchError(f"Study {record.name!r} has no order to take home yet. {verdict(record, result)}")
-    data, identity = record.dataset, record.identity()
+    confirmed = kept.confirmed.verdict if kept.confirmed and kept.confirmed.verdict.standings else None
+    versions = record.commands[-1].versions if record.commands else {}
+    return _file(record, result, confirmed, record.dataset.shape, versions)
+
+
+def _file(
+    searched: Search | Record,
+    result: SearchResult,
+    confirmed: Verdict | None,
+    shape: Sequence[int],
+    versions: Mapping[str, str],
+) -> BlocksFile:
+    data, identity = searched.dataset, searched.identity()
+    network = {key: value for key, value in identity.items() if key.partition(" ")[0] == "network"}
     return BlocksFile(
-        ranking=ranking,
+        ranking=_ranking(result, confirmed),
         dims=data.dims or 2,
-        verdict=_verdict_and_scope(record, result, confirmed),
+        verdict=_verdict_and_scope(searched, result, confirmed),
         study={
-            "name": record.name,
+            "name": searched.name,
             "space": str(identity.get("space", "")),
             "space_fingerprint": str(identity.get("space fingerprint", "")),
-            "network": record.network.name,
-            **{f"network {key}": value for key, value in record.network.options.items()},
-            "direction": record.direction,
-            "seed": record.seed,
-            **record.training.to_dict(),
+            **network,
+            "direction": searched.direction,
+            "seed": searched.seed,
+            **searched.training.to_dict(),
         },
         data={
             "name": data.name,
             "fingerprint": data.fingerprint,
             "input": data.input,
-            "shape": list(data.shape),
+            "shape": list(shape),
             "n_outputs": data.n_outputs,
         },
-        counts=counts(record, result),
-        versions=record.commands[-1].versions if record.commands else {},
+        counts=counts(searched, result),
+        versions=versions,
     )
 
 
